@@ -1,0 +1,51 @@
+"""card.md: what a run is, in a page that a person reads before using its samples."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from genwright.run import Run
+
+
+def text(run: Run) -> str:
+    """The card as Markdown: data, model, metrics beside floor and copycat, privacy, versions, seed, hash of weights."""
+    facts = run.facts()
+    data, outcome, settings = facts["data"], facts.get("outcome", {}), facts["settings"]
+    lines = [
+        f"# Synthetic data generator: {data['name']}",
+        "",
+        f"- **Data**: {data['training_rows']:,} training rows, {data['holdout_rows']:,} held out, {data['columns']} columns;"
+        f" SHA-256 {data['fingerprint'][:16]}",
+        f"- **Model**: {facts['model']}, {outcome.get('parameters', 0):,} parameters"
+        + (f", {outcome['steps']:,} steps, best at {outcome['best_step']:,}" if "steps" in outcome else ""),
+        f"- **Made with**: seed {settings['seed']}, preset {settings['preset']}, "
+        + ", ".join(f"{name} {value}" for name, value in facts["versions"].items()),
+        f"- **Weights**: SHA-256 {facts['files']['weights.safetensors']}",
+        "- **Privacy**: no differential-privacy guarantee; see the distances and copies in report.html.",
+        "- **Licence**: the samples follow the licence and the rules of the training data.",
+    ]
+    if outcome.get("cut"):
+        lines.append("- **Note**: the time limit ended the training before its planned steps.")
+    if outcome.get("rollbacks"):
+        lines.append(
+            f"- **Note**: the loss was not finite {outcome['rollbacks']} times; training fell back and went on."
+        )
+    path = run.folder / "report.json"
+    if path.exists():
+        metrics = json.loads(path.read_text(encoding="utf-8"))["metrics"]
+        lines += ["", "| metric | value | floor | copycat | better |", "| --- | --- | --- | --- | --- |"]
+        lines += [
+            f"| {name} | {_number(m['value'])} | {_number(m['floor'])} | {_number(m['copycat'])} | {m['better']} |"
+            for name, m in metrics.items()
+        ]
+        lines += [
+            "",
+            "Floor: real held-out rows scored the same way. Copycat: training rows handed back as if synthetic.",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"

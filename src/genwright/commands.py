@@ -1,0 +1,253 @@
+"""What each command does: calls into the package, prints the answer. One function a command, found by name in `cli.py`."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+import tempfile
+import time
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from genwright import __version__, config
+from genwright.errors import GenwrightError
+from genwright.models import MODELS
+
+
+def train_command(given: dict[str, Any], actions: dict[str, Any]) -> None:
+    from genwright import trainer
+
+    quiet = bool(actions.get("quiet"))
+    if "resume" in actions:
+        changed = sorted(set(given) - {"steps"} - set(_environment()))
+        if changed:
+            raise GenwrightError(
+                "GW-0208", f"A resumed run keeps its settings: {', '.join(changed)} cannot change", "Leave them out."
+            )
+        run = trainer.resume_run(actions["resume"], steps=given.get("steps"), quiet=quiet)
+    else:
+        data = given.pop("data", "")
+        if not data:
+            raise GenwrightError("GW-0207", "There is nothing to train on", "Give a file: genwright train data.csv")
+        if actions.get("dry-run"):
+            from genwright.planning import plan
+
+            print(plan(data, given))
+            return
+        run = trainer.start(data, given, quiet=quiet)
+    _after_training(run)
+
+
+def sample_command(settings: config.Sample) -> None:
+    run = _open(settings.run)
+    started = time.monotonic()
+    where = dict(_condition(text) for text in settings.where)
+    suffix = {"parquet": ".parquet", "jsonl": ".jsonl"}.get(run.state["data"]["origin"]["format"], ".csv")
+    path = (
+        Path(settings.out) if settings.out else run.folder / "samples" / f"sample-{settings.seed}-{settings.n}{suffix}"
+    )
+    run.write_samples(path, settings.n, where=where or None, seed=settings.seed)
+    print(f"{settings.n:,} rows in {path} ({time.monotonic() - started:.1f} s)")
+
+
+def report_command(settings: config.Report) -> None:
+    if settings.run:
+        run = _open(settings.run)
+        report = run.report(
+            test=settings.test or None,
+            target=settings.target or None,
+            effort=settings.effort,
+            language=settings.language,
+            seed=settings.seed,
+            out=settings.out or None,
+        )
+        folder = Path(settings.out) if settings.out else run.folder
+    else:
+        from genwright.tables import report_on_files
+
+        folder = Path(settings.out or "report")
+        report = report_on_files(
+            settings.train,
+            settings.test,
+            settings.synth,
+            folder,
+            target=settings.target or None,
+            effort=settings.effort,
+            language=settings.language,
+            seed=settings.seed,
+        )
+    print(report)
+    print(f"\nReport: {folder / 'report.html'}")
+
+
+def compare_command(settings: config.Compare) -> None:
+    from genwright.comparison import compare
+
+    table = compare(
+        *settings.runs,
+        models=[name.strip() for name in settings.models.split(",") if name.strip()] or None,
+        time=settings.time,
+        test=settings.test or None,
+        target=settings.target or None,
+        out=settings.out or None,
+        seed=settings.seed,
+    )
+    print(table)
+
+
+def impute_command(settings: config.Impute) -> None:
+    run = _open(settings.run)
+    if not settings.file:
+        raise GenwrightError("GW-0211", "There is no table to impute", "Give a file: genwright impute RUN FILE")
+    source = Path(settings.file)
+    stem, _, suffix = source.name.partition(".")
+    path = Path(settings.out) if settings.out else source.with_name(f"{stem}-imputed.{suffix}")
+    rows = run.write_imputed(source, path, seed=settings.seed)
+    print(f"{rows:,} rows without missing values in {path}")
+
+
+def models_command(settings: config.Models) -> None:
+    for name, entry in MODELS.items():
+        print(f"{name:<15} {entry.kind:<6} {(entry.settings.__doc__ or '').splitlines()[0]}")
+    print("\nSettings of one: genwright train --model NAME --help")
+
+
+def data_command(settings: config.Data) -> None:
+    from rich.console import Console
+    from rich.table import Table as Grid
+
+    from genwright.data.schema import Schema
+    from genwright.data.sources import open_table
+    from genwright.folder import write_text
+
+    if not settings.file:
+        raise GenwrightError("GW-0211", "There is no table to look at", "Give a file: genwright data patients.csv")
+    source = open_table(settings.file)
+    schema = Schema.inspect(source)
+    path = Path(settings.out)
+    if path.exists() and not settings.force:
+        raise GenwrightError("GW-0310", f"{str(path)!r} exists", "Choose another --out, or replace it with --force.")
+    rows = schema.describe()
+    grid = Grid(*rows[0])
+    for row in rows:
+        grid.add_row(*(str(value) for value in row.values()))
+    Console().print(grid)
+    for note in source.notes:
+        print(f"Note: {note}")
+    write_text(path, schema.to_toml())
+    print(f"\nWritten to {path}. Edit it where the finding is wrong, then:")
+    print(f"  genwright train {shlex.quote(settings.file)} --schema {shlex.quote(str(path))}")
+
+
+def list_command(settings: config.List) -> None:
+    from genwright.run import open_run
+
+    folders = sorted(path.parent for path in Path(settings.folder).glob("**/run.toml"))
+    if not folders:
+        print(f"No runs in {settings.folder}. Start one with: genwright train data.csv")
+    for folder in folders:
+        run = open_run(folder)
+        data = run.state.get("data", {})
+        rows = f"{data.get('training_rows', 0):>9,} rows"
+        print(f"{folder!s:<32} {run.state['status']:<9} {run.facts()['model']:<14} {rows}  {data.get('name', '')}")
+
+
+def info_command(settings: config.Info) -> None:
+    from genwright import card
+
+    run = _open(settings.run)
+    if run.state["status"] == "finished":
+        print(card.text(run))
+    else:
+        print(f"{run.folder}: {run.state['status']}; go on with: genwright train --resume {run.folder}")
+    for name, value in run.facts()["settings"].items():
+        print(f"  {name:<28} {value}")
+
+
+def demo_command(settings: config.Demo) -> None:
+    from genwright import trainer
+    from genwright.run import open_run
+
+    samples = files("genwright") / "data" / "samples"
+    data, test = str(samples / "adult_train.csv.gz"), str(samples / "adult_test.csv.gz")
+    print(
+        "Genwright demo: the Adult census table (32,561 people, 15 columns; UCI, CC BY 4.0), which ships with the package."
+    )
+    folder = Path(settings.out)
+    if (folder / "run.toml").exists():
+        run = open_run(folder)
+        again = "is finished already" if run.state["status"] == "finished" else "was stopped: going on"
+        print(f"{folder} {again} (delete the folder to start anew).")
+        run = trainer.resume_run(folder)
+    else:
+        run = trainer.start(data, {"test": test, "target": "income", "out": str(folder)})
+    _after_training(run)
+    print("Your own data:    genwright train YOUR.csv")
+
+
+def doctor_command(settings: config.Doctor) -> None:
+    import platform
+    from importlib.metadata import version
+
+    import torch
+
+    from genwright.training.devices import choose_device, choose_precision
+
+    device = choose_device("auto")
+    print(f"genwright {__version__}, Python {platform.python_version()}, {platform.platform()}")
+    print(", ".join(f"{name} {version(name)}" for name in ("torch", "numpy", "polars", "scikit-learn")))
+    print(f"device {device}, {torch.get_num_threads()} threads, arithmetic {choose_precision('auto', device)}")
+    free = shutil.disk_usage(tempfile.gettempdir()).free / 1e9
+    print(f"temporary folder {tempfile.gettempdir()}: {free:.1f} GB free")
+    with tempfile.TemporaryDirectory() as folder:
+        import genwright
+
+        table = Path(folder) / "table.csv"
+        table.write_text("a,b\n" + "".join(f"{i % 7},{'xyz'[i % 3]}\n" for i in range(200)))
+        started = time.monotonic()
+        genwright.train(table, out=Path(folder) / "run", steps=5, report=False, quiet=True).sample(10)
+        print(f"five training steps and ten rows: {time.monotonic() - started:.1f} s. All is well.")
+
+
+def _open(path: str) -> Any:
+    from genwright.run import open_run
+
+    if not path:
+        raise GenwrightError("GW-0211", "No run was named", "Give its folder; `genwright list` shows them.")
+    return open_run(path)
+
+
+def _environment() -> dict[str, Any]:
+    from genwright.settings import from_environment
+
+    return from_environment()
+
+
+def _condition(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise GenwrightError(
+            "GW-0212", f"{text!r} is not a condition", "Write it as COLUMN=VALUE, e.g. --where age=30."
+        )
+    return name.strip(), value.strip()
+
+
+def _after_training(run: Any) -> None:
+    """What was done, where the files are, what to try next."""
+    state, folder = run.state, run.folder
+    print(
+        f"\nTrained {run.facts()['model']} on {state['data']['training_rows']:,} rows in {state['seconds']['total']:.0f} s."
+    )
+    path = folder / "report.json"
+    if path.exists():
+        import json
+
+        from genwright.report import Report
+
+        print(Report(json.loads(path.read_text(encoding="utf-8")), run.facts()))
+        print(f"\nReport:           {folder / 'report.html'}   (open it in a browser)")
+    print(f"Synthetic rows:   {next((folder / 'samples').iterdir())}")
+    print(f"More rows:        genwright sample {shlex.quote(str(folder))} -n 10000 --out more.csv")
+    sys.stdout.flush()

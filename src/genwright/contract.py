@@ -1,0 +1,123 @@
+"""What a model must offer, and what it is told about the data: the only file that models, training and codecs share.
+
+A codec turns user data into tensors and describes them in a `DataSpec`; a `GenerativeModel` is built from that spec and
+sees nothing else of the data. Read `training/loop.py` next: it drives every model through this contract.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+FREE = -1  # in a row condition: this position is not given, the model draws it
+
+
+@dataclass(frozen=True)
+class Span:
+    """One position of a coded row: what the integers 0 .. size-1 at that position mean.
+
+    A number is coded as the cell of a grid laid over its training quantiles: a cell is one value (an *atom*: a spike, or
+    a column with few values) or an interval. Interval cells may be refined by a second span, whose codes are equal
+    slices of the cell; where the parent's cell is an atom or missing, the refining code is 0 and carries no information.
+    """
+
+    column: str
+    frequency: tuple[float, ...]
+    """Share of training rows with each code; sums to 1. For a refining span: among the rows whose parent is refined."""
+    ordered_from: int
+    """Codes from here on follow the order of the values; codes below (missing, rare) have none. size: no order."""
+    parent: int | None = None
+    """Index of the span that this one refines; it always comes directly before."""
+    refined: tuple[bool, ...] = ()
+    """On a parent: which of its codes are intervals, so that the next span tells where inside. Empty: none."""
+
+    @property
+    def size(self) -> int:
+        return len(self.frequency)
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """What the tensors are; enough to pick a backbone and to size every layer. Serialises with `dataclasses.asdict`."""
+
+    kind: Literal["row", "grid", "series", "tokens"]
+    shape: tuple[int, ...]
+    """Shape of one example, without the batch axis: (spans,) for a row."""
+    vocabulary: int = 0
+    """Number of token values for kind "tokens", else 0."""
+    spans: tuple[Span, ...] = ()
+    """For kind "row": one entry for each position."""
+    classes: int = 0
+    """Number of class labels in `Batch.condition`, 0 for none (rows condition on their own positions instead)."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B examples. For rows, x is (B, spans) int64 codes and a condition is (B, spans) codes with FREE where not given."""
+
+    x: Tensor
+    condition: Tensor | None = None
+    drawn: Mapping[str, Tensor] = field(default_factory=dict)
+    """What `draw` added: noise, times, orders, fakes; the only randomness that `loss` may use. Batch axis first."""
+
+    def drawing(self, **drawn: Tensor) -> Batch:
+        """The same batch with more drawn tensors."""
+        return replace(self, drawn={**self.drawn, **drawn})
+
+    def __len__(self) -> int:
+        return self.x.shape[0]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One kind of optimiser step, as data (the term StyleGAN's training loop uses)."""
+
+    name: str
+    updates: str
+    """Attribute holding the sub-module whose parameters move."""
+    reads_data: bool = True
+    """False: the loop hands it no data, so it costs no privacy."""
+    mixes_examples: bool = False
+    """True (BatchNorm, PacGAN, minibatch optimal transport): private training is refused, saying why."""
+    repeats: int = 1
+    """Steps in one round."""
+    active: tuple[float, float] = (0.0, 1.0)
+    """Share of the run in which the phase takes part: two-stage models need no second trainer."""
+
+
+class GenerativeModel(nn.Module, ABC):
+    """A model: phases, a loss, a sampler. Subclasses are final and take flat arguments after the spec.
+
+    Models without gradients (trees, n-grams) leave `phases` empty and learn everything in `fit`.
+    """
+
+    phases: tuple[Phase, ...] = ()
+    selects_by: str | None = None
+    """Name of the phase whose loss on a held-out slice picks the snapshot that ships; None: the last one ships."""
+
+    def draw(self, phase: Phase, batch: Batch) -> Batch:
+        """All randomness of a step, made without gradient before the loss. The default draws nothing."""
+        return batch
+
+    def loss(self, phase: Phase, batch: Batch) -> dict[str, Tensor]:
+        """Named terms of shape (B,); the objective is the mean over B of their sum. Pure: draws no randomness."""
+        raise NotImplementedError(f"{type(self).__name__} has no gradient phases")
+
+    def observe(self, phase: Phase, batch: Batch) -> None:
+        """Update buffers that are not learned by gradient (EMA codebooks); never called in a private phase."""
+
+    def fit(self, batches: Iterable[Batch], ledger: Any) -> None:
+        """What is learned without gradients, once, after the last phase: everything for trees, calibration for others.
+
+        `batches` runs once over all training examples when iterated; a model that does not iterate costs no privacy.
+        """
+
+    @abstractmethod
+    @torch.no_grad()
+    def sample(self, n: int, *, condition: Tensor | None = None, generator: torch.Generator) -> Batch:
+        """n new examples; `generator` is the only source of randomness. Conditions as in `Batch`, first axis n."""

@@ -1,0 +1,1 @@
+"""Any file, folder or frame -> records, and back."""

@@ -1,0 +1,137 @@
+"""How a delimited text file is written: delimiter, quote, line end, header; found from its first lines.
+
+Each is decided by asking which reading makes the lines agree with one another. `delimited.py` reads the file by the
+result: read it next.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+DELIMITERS = (",", ";", "\t", "|")
+UNUSED = "\x1f"  # the delimiter of a file with one column, whose cells may hold any of the usual ones
+_NUMBER = re.compile(r"[+-]?[$€£¥]?\s?\d[\d.,' ]*(?:[eE][+-]?\d+)?\s?%?")
+_DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:[ T].*)?")
+_YEAR = re.compile(r"(1[89]|20|21)\d\d")
+_LINES = 200
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """The way the file is written; `names` are the header's cells, or empty when there is no header."""
+
+    delimiter: str
+    quote: str
+    newline: str
+    header: bool
+    names: tuple[str, ...]
+    width: int
+    quoted: tuple[int, ...]
+    """Positions of columns whose cells are all quoted, though nothing in them asks for it."""
+
+    @property
+    def written_delimiter(self) -> str:
+        """What stands between cells on output; a file of one column never shows it."""
+        return "," if self.delimiter == UNUSED else self.delimiter
+
+
+def find_dialect(head: str, *, complete: bool, delimiter: str | None = None) -> Dialect:
+    """The dialect of a file that starts with `head`; `complete` tells that head is the whole file."""
+    newline = "\r\n" if "\r\n" in head else "\n" if "\n" in head else "\r" if "\r" in head else "\n"
+    if newline == "\r":
+        head = head.replace("\r", "\n")
+    lines = head.split("\n")
+    if not complete and len(lines) > 1:
+        lines = lines[:-1]  # its end is missing
+    text = "\n".join(line.removesuffix("\r") for line in lines[:_LINES])
+    quote = _find_quote(text, delimiter)
+    chosen = delimiter or _find_delimiter(text, quote)
+    rows = _rows(text, chosen, quote)
+    first = tuple(rows[0]) if rows else ()
+    header = _has_header(rows)
+    width = len(first) if header else Counter(len(row) for row in rows).most_common(1)[0][0]
+    return Dialect(chosen, quote, newline, header, first if header else (), width, _always_quoted(text, chosen, quote))
+
+
+def _rows(text: str, delimiter: str, quote: str) -> list[list[str]]:
+    """Parsed rows, without blank lines; the last is left out where cutting the head may have torn it."""
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quotechar=quote) if row]
+    except csv.Error:  # a cell beyond the module's limit: the lines as they are, quotes read as letters
+        rows = [line.split(delimiter) for line in text.split("\n") if line]
+    if delimiter == UNUSED and not rows and text:
+        rows = [[line] for line in text.split("\n")]
+    return rows
+
+
+def _find_quote(text: str, delimiter: str | None) -> str:
+    """The character that stands around whole cells more often."""
+    edge = re.escape(delimiter) if delimiter else r"[,;\t|]"
+    counts = {
+        quote: len(re.findall(rf"(?:^|{edge}){quote}[^{quote}\n]*{quote}(?={edge}|$)", text, re.MULTILINE))
+        for quote in ('"', "'")
+    }
+    return "'" if counts["'"] > counts['"'] else '"'
+
+
+def _find_delimiter(text: str, quote: str) -> str:
+    """The delimiter that gives most lines the same number of cells, above one; UNUSED when none does."""
+    best, best_score = UNUSED, (0.0, 0)
+    for candidate in DELIMITERS:
+        widths = Counter(len(row) for row in _rows(text, candidate, quote))
+        if not widths:
+            continue
+        usual, lines = max(widths.items(), key=lambda item: (item[1], item[0]))
+        header_width = len(_rows(text.split("\n", 1)[0], candidate, quote)[0]) if text.split("\n", 1)[0] else 0
+        share = lines / widths.total()
+        if usual == 1 or share < 0.6:
+            # A header that names several columns outweighs untidy rows: they are reported with their line.
+            usual, share = header_width, widths[header_width] / widths.total() if header_width > 1 else 0.0
+        if usual > 1 and (round(share, 1), usual) > best_score:
+            best, best_score = candidate, (round(share, 1), usual)
+    return best
+
+
+def _has_header(rows: list[list[str]]) -> bool:
+    """Whether the first row names the columns: its cells differ in kind from those below, and do not recur there.
+
+    Each column votes. Years as names ("2019", "2020") are allowed for; when nobody votes there is a header.
+    """
+    if len(rows) < 2:
+        return not rows or not any(_is_value(cell) for cell in rows[0])
+    first, body = rows[0], rows[1:]
+    filled = [cell for cell in first if cell]
+    if len(filled) > 1 and sum(bool(_YEAR.fullmatch(cell)) for cell in filled) >= len(filled) - 2 > 0:
+        return True
+    votes = 0
+    for position, cell in enumerate(first):
+        below = [row[position].strip() for row in body if len(row) > position and row[position].strip()]
+        if not below:
+            continue
+        values = sum(_is_value(other) for other in below) / len(below)
+        if values > 0.8:
+            votes += -1 if _is_value(cell.strip()) else 1
+        elif cell.strip() and below.count(cell.strip()) * 50 >= len(below):
+            votes -= 1
+    return votes >= 0
+
+
+def _is_value(cell: str) -> bool:
+    return bool(_NUMBER.fullmatch(cell) or _DATE.fullmatch(cell))
+
+
+def _always_quoted(text: str, delimiter: str, quote: str) -> tuple[int, ...]:
+    """Columns in which every filled cell wears quotes, in lines simple enough to split without a parser."""
+    quoted: dict[int, bool] = {}
+    for line in text.split("\n")[1:]:
+        cells = line.split(delimiter)
+        if line.count(quote) != 2 * sum(cell[:1] == quote and cell[-1:] == quote and len(cell) > 1 for cell in cells):
+            continue  # a delimiter or a quote inside quotes
+        for position, cell in enumerate(cells):
+            if cell:
+                quoted[position] = quoted.get(position, True) and cell[:1] == quote
+    return tuple(sorted(position for position, always in quoted.items() if always))

@@ -1,0 +1,1 @@
+"""Backbones by kind of data; a model picks one by its `DataSpec`."""

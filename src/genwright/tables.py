@@ -1,0 +1,153 @@
+"""A user's table from end to end: read, typed by its schema, split, coded for a model, and framed for the report.
+
+This is all that a run needs to know about tables; another kind of data brings a file like this one and a codec.
+Read `codecs/table.py` next for how values become codes.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from genwright.codecs.table import TableCodec
+from genwright.config import Train
+from genwright.data.batches import Rows, split
+from genwright.data.schema import Schema
+from genwright.data.sources import TableSource, open_table
+from genwright.errors import GenwrightError
+
+FRAME_ROWS = 100_000  # rows of a table that the report looks at, at most
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table and its split into training rows and a hold-out that training never sees."""
+
+    source: TableSource
+    schema: Schema
+    held: np.ndarray
+    """(rows,) True for rows of the hold-out."""
+
+    @classmethod
+    def open(cls, data: Any, settings: Train, schema: Schema | None = None) -> Table:
+        """From a path or a frame. The schema is the given one, the file named in the settings, or found by looking."""
+        source = open_table(data)
+        if schema is None and settings.schema:
+            schema = Schema.from_toml(Path(settings.schema).read_text(encoding="utf-8"))
+        schema = schema or Schema.inspect(source)
+        rows = sum(len(frame) for frame in source.batches())
+        share = 0.0 if settings.test else settings.holdout
+        return cls(source, schema, split(rows, share, seed=settings.seed))
+
+    @functools.cached_property
+    def training_rows(self) -> int:
+        return int(len(self.held) - self.held.sum())
+
+    def batches(self, *, held: bool = False) -> Iterator[pl.DataFrame]:
+        """Typed frames of the training rows, or of the hold-out, in the table's order."""
+        start = 0
+        for frame in self.source.batches():
+            mask = self.held[start : start + len(frame)] == held
+            start += len(frame)
+            yield self.schema.parse(frame.filter(pl.Series(mask)))
+
+    def fit_codec(self, settings: Train) -> TableCodec:
+        """The codec of the training rows."""
+        given = settings.table
+        return TableCodec.fit(
+            self.batches,
+            self.schema,
+            bins=given.bins,
+            slices=given.slices,
+            most_values=given.most_values,
+            rare_below=given.rare_below,
+        )
+
+    def encode(self, codec: TableCodec, *, validation: float, seed: int) -> tuple[Rows, np.ndarray]:
+        """Training rows on disk and a validation slice (share `validation` of them) in memory, both (rows, spans)."""
+        chosen = split(self.training_rows, validation, seed=seed + 1)
+        slices = []
+
+        def blocks() -> Iterator[np.ndarray]:
+            start = 0
+            for frame in self.batches():
+                codes = codec.encode(frame)
+                mask = chosen[start : start + len(codes)]
+                start += len(codes)
+                slices.append(codes[mask])
+                yield codes[~mask]
+
+        rows = Rows(blocks(), len(codec.spec.spans))
+        return rows, np.concatenate(slices) if slices else rows.matrix[:0]
+
+    def frame(self, *, held: bool = False, most: int = FRAME_ROWS, seed: int = 0) -> pl.DataFrame:
+        """Training rows or the hold-out as one typed frame; a random subset in table order when there are more."""
+        total = int(self.held.sum()) if held else self.training_rows
+        keep = split(total, most / total, seed=seed) if total > most else np.ones(total, dtype=bool)
+        parts, start = [], 0
+        for frame in self.batches(held=held):
+            parts.append(frame.filter(pl.Series(keep[start : start + len(frame)])))
+            start += len(frame)
+        return pl.concat(parts) if parts else self.schema.parse(pl.DataFrame(schema=self.source.columns))
+
+
+def read_like(path: Any, schema: Schema, *, what: str, most: int = FRAME_ROWS) -> pl.DataFrame:
+    """A whole second table (test rows, synthetic rows, rows to impute) typed by the first one's schema.
+
+    Raises GW-0105, naming the columns, when they are not the same; their order may differ.
+    """
+    source = open_table(path)
+    wanted = [column.name for column in schema.columns]
+    missing = [name for name in wanted if name not in source.columns]
+    if missing:
+        raise GenwrightError(
+            "GW-0105",
+            f"The {what} {source.name!r} lacks the columns {', '.join(map(repr, missing[:5]))}",
+            "Give a file with the columns of the training data.",
+        )
+    parts: list[pl.DataFrame] = []
+    for frame in source.batches():
+        parts.append(schema.parse(frame.select(wanted)))
+        if sum(map(len, parts)) >= most:
+            break
+    if not parts:
+        raise GenwrightError("GW-0106", f"The {what} {source.name!r} has no rows", "Give a file with rows.")
+    return pl.concat(parts).head(most)
+
+
+def report_on_files(
+    train: str,
+    test: str,
+    synthetic: str,
+    folder: Path,
+    *,
+    target: str | None = None,
+    effort: str = "full",
+    language: str = "auto",
+    seed: int = 0,
+) -> Any:
+    """Judge any synthetic file against the rows it was made from and rows that were held out; writes the report."""
+    from genwright.metrics.table import score
+    from genwright.report import Report, write_report
+
+    for flag, path in (("--train", train), ("--synth", synthetic)):
+        if not path:
+            raise GenwrightError(
+                "GW-0211", f"{flag} is missing", "Give a run folder, or --train, --test and --synth files."
+            )
+    schema = Schema.inspect(open_table(train))
+    kinds = {column.name: column.kind for column in schema.columns}
+    frames = [
+        read_like(path, schema, what=what) if path else None
+        for path, what in ((train, "training file"), (test, "test file"), (synthetic, "synthetic file"))
+    ]
+    scores = score(*frames, kinds, target=target, effort=effort, seed=seed)
+    facts = {"files": {"train": train, "test": test, "synthetic": synthetic}}
+    write_report(folder, scores, facts, language=language)
+    return Report(scores, facts)

@@ -1,0 +1,300 @@
+"""train(): data in, finished Run out - prepare, train, calibrate, sample, judge, each step safe to interrupt and resume.
+
+The order of the files tells how far a run is: run.toml from the first second, checkpoints while it trains, weights and
+codec when it is trained, samples and report when it is finished. Read `training/loop.py` next.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import platform
+import time
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from genwright import __version__, card
+from genwright import settings as settings_layer
+from genwright.codecs.table import TableCodec
+from genwright.config import Train
+from genwright.contract import Batch, GenerativeModel
+from genwright.data.batches import Rows
+from genwright.errors import GenwrightError
+from genwright.folder import locked, next_free, sha256, write_json, write_text
+from genwright.models import MODELS
+from genwright.progress import Progress
+from genwright.run import FORMAT, Run, build_model, open_run
+from genwright.tables import FRAME_ROWS, Table
+from genwright.training import checkpoints
+from genwright.training.budget import Budget
+from genwright.training.devices import choose_device, choose_precision, set_threads
+from genwright.training.loop import Loop, Outcome, to_batch
+from genwright.training.stop import Stop
+
+FIT_ROWS = 8192  # rows in one batch of a model's fit
+
+
+def train(data: Any = None, *, resume: str | Path | None = None, quiet: bool = False, **settings: Any) -> Run:
+    """Train a model on a table and return the finished run.
+
+    `data` is a path (CSV, Parquet, JSON lines) or a pandas, polars or Arrow frame. Settings are those of
+    `genwright train --help`, with dots for nested ones: train(frame, model="tvae", time="3m", **{"model.width": 128}).
+    `resume` continues a stopped run to the same bytes; with `steps="+500"` a finished one goes on longer.
+    """
+    if resume is not None:
+        return resume_run(resume, data=data, steps=settings.get("steps"), quiet=quiet)
+    if data is None:
+        raise GenwrightError("GW-0207", "There is nothing to train on", "Give a file or a frame, or resume=FOLDER.")
+    return start(data, settings, quiet=quiet)
+
+
+def start(data: Any, given: Mapping[str, Any], *, quiet: bool = False) -> Run:
+    """A new run from settings by dotted name (over the environment's)."""
+    name = str(data) if isinstance(data, str | Path) else f"<{type(data).__module__.split('.')[0]} frame>"
+    given = {**settings_layer.from_environment(), **given, "data": name}
+    settings = settings_layer.build(given)
+    stem = Path(name.strip("<>")).name.split(".")[0].replace(" ", "-") or "table"
+    folder = Path(settings.out) if settings.out else next_free(Path("runs"), stem)
+    if (folder / "run.toml").exists():
+        raise GenwrightError(
+            "GW-0309", f"{str(folder)!r} already holds a run", f"Choose another --out, or go on with --resume {folder}."
+        )
+    given["out"] = str(folder)
+    with locked(folder):
+        write_text(folder / "run.toml", settings_layer.given_to_toml(given))
+        run = Run(folder)
+        run.data = None if isinstance(data, str | Path) else data
+        return _Training(run, given, Progress(quiet=quiet)).go()
+
+
+def resume_run(folder: str | Path, *, data: Any = None, steps: Any = None, quiet: bool = False) -> Run:
+    """Go on with a stopped run, or with `steps` as "+500" longer than a finished one."""
+    run = open_run(folder)
+    run.data = data
+    with locked(run.folder):
+        given = settings_layer.from_file(run.folder / "run.toml")
+        more = _more_steps(run, given, steps)
+        if run.state["status"] == "finished" and not more:
+            Progress(quiet=quiet).say(f"{run.folder} is finished: nothing to resume (--steps +500 would go on longer).")
+            return run
+        if more:
+            given["steps"] = more
+            write_text(run.folder / "run.toml", settings_layer.given_to_toml(given))
+            run.update_state(status="started")
+        return _Training(run, given, Progress(quiet=quiet)).go()
+
+
+def _more_steps(run: Run, given: Mapping[str, Any], steps: Any) -> int | None:
+    if steps is None:
+        return None
+    text = str(steps)
+    if not text.startswith("+") or not text[1:].isdigit() or int(text[1:]) == 0:
+        raise GenwrightError("GW-0208", f"Cannot resume to {text!r} steps", "Say how many more, as --steps +500.")
+    if not MODELS[str(given.get("model.name", settings_layer.DEFAULT_MODEL))].load().phases:
+        raise GenwrightError("GW-0208", "This model has no steps to add", "Leave out --steps.")
+    planned = run.settings.steps
+    return (run.state.get("outcome", {}).get("steps") or planned) + int(text[1:])
+
+
+class _Training:
+    """One pass through the stages of a run; each looks at what is there already."""
+
+    def __init__(self, run: Run, given: dict[str, Any], progress: Progress) -> None:
+        self.run, self.given, self.progress = run, given, progress
+        self.settings: Train = settings_layer.build(given)
+        self.seconds: dict[str, float] = {}
+        self.stop = Stop()
+
+    def go(self) -> Run:
+        with self.stop.listening():
+            limit = settings_layer.seconds(self.settings.time)
+            budget = Budget(limit, reserve=_reserve(limit))
+            self.progress.say(f"Run folder: {self.run.folder}")
+            table = self._prepare()
+            if self.run.state["status"] != "trained":
+                self._train(table, budget)
+            self._finish(budget)
+        return self.run
+
+    def _prepare(self) -> Table:
+        started = time.monotonic()
+        with self.progress.phase("Reading"):
+            schema = self.run.codec.schema if self.run.state["status"] == "trained" else None
+            table = Table.open(self.run.training_data(), self.settings, schema)
+            if table.training_rows == 0:
+                raise GenwrightError(
+                    "GW-0106", f"{table.source.name!r} has no rows to train on", "Give a table with rows."
+                )
+            self.run.check_fingerprint(table)
+        if not table.schema.columns:
+            raise GenwrightError("GW-0106", f"{table.source.name!r} has no columns", "Give a table with columns.")
+        if "target" in self.given and self.settings.target:
+            _check_column(self.settings.target, table)
+        self.settings = settings_layer.build(self.given, rows=table.training_rows)
+        write_text(self.run.folder / "run.toml", settings_layer.to_toml(self.settings))
+        self.run.__dict__.pop("settings", None)
+        write_text(self.run.folder / "schema.toml", table.schema.to_toml())
+        for note in table.source.notes:
+            self.progress.say(f"Note: {note}")
+        self.run.update_state(
+            format=FORMAT,
+            status=self.run.state["status"],
+            data={
+                "name": table.source.name,
+                "fingerprint": table.source.fingerprint(),
+                "rows": len(table.held),
+                "training_rows": table.training_rows,
+                "holdout_rows": int(table.held.sum()),
+                "columns": len(table.schema.columns),
+                "origin": table.source.origin.to_json(),
+            },
+            versions=_versions(),
+        )
+        self.seconds["reading"] = time.monotonic() - started
+        return table
+
+    def _train(self, table: Table, budget: Budget) -> None:
+        settings, started = self.settings, time.monotonic()
+        entry = MODELS[settings_layer.model_name(settings)].load()
+        threads = set_threads(settings.threads)
+        device = choose_device(settings.device)
+        with self.progress.phase("Coding"):
+            codec = table.fit_codec(settings)
+            share = settings.training.validation if entry.selects_by else 0.0
+            rows, validation = table.encode(codec, validation=share, seed=settings.seed)
+        self.seconds["coding"] = time.monotonic() - started
+        torch.manual_seed(settings.seed)
+        model = build_model(settings, codec).to(device)
+        outcome = None
+        if entry.phases and len(codec.spec.spans):
+            outcome = self._loop(model, rows, validation, budget)
+        started = time.monotonic()
+        with self.progress.phase("Fitting"):
+            torch.manual_seed(settings.seed)
+            model.eval().fit(_all_batches(rows, device), None)
+        self.seconds["fitting"] = time.monotonic() - started
+        self._save(codec, model, outcome, threads, device)
+
+    def _loop(self, model: GenerativeModel, rows: Rows, validation: np.ndarray, budget: Budget) -> Outcome:
+        settings, folder = self.settings, self.run.folder
+        precision = choose_precision(settings.training.precision, next(model.parameters()).device)
+        loop = Loop(
+            model,
+            rows.matrix,
+            validation,
+            settings.training,
+            seed=settings.seed,
+            precision=precision,
+            folder=folder / "checkpoints",
+        )
+        for warning in loop.resume():
+            self.progress.say(f"Warning: {warning}.")
+        if loop.step:
+            self.progress.say(f"Going on from step {loop.step}.")
+        log = _Log(folder / "log.jsonl", keep_until=loop.step)
+        with self.progress.phase("Training", settings.steps) as advance:
+
+            def report(step: int, steps: int, losses: Mapping[str, float]) -> None:
+                if steps != self.settings.steps:  # --time has been turned into steps: a resumed run keeps them
+                    self.settings = dataclasses.replace(self.settings, steps=steps)
+                    write_text(folder / "run.toml", settings_layer.to_toml(self.settings))
+                total = sum(value for name, value in losses.items() if name != "rate")
+                log.write(step, losses, last=step == steps)
+                advance(step, steps, f"loss {total:.3f}")
+
+            outcome = loop.run(settings.steps, budget=budget, stop=self.stop, report=report)
+        self.seconds["training"] = outcome.seconds
+        return outcome
+
+    def _save(
+        self, codec: TableCodec, model: GenerativeModel, outcome: Outcome | None, threads: int, device: torch.device
+    ) -> None:
+        folder = self.run.folder
+        values, arrays = codec.to_json()
+        write_json(folder / "codec.json", values)
+        tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
+        checkpoints.write_tensors(folder / "codec.safetensors", tensors)
+        checkpoints.write_tensors(folder / "weights.safetensors", model.state_dict())
+        names = ("codec.json", "codec.safetensors", "weights.safetensors")
+        parameters = sum(parameter.numel() for parameter in model.parameters())
+        facts: dict[str, Any] = {"parameters": parameters, "threads": threads, "device": str(device)}
+        if outcome:
+            facts |= dataclasses.asdict(outcome)
+        self.run.update_state(
+            status="trained",
+            outcome=facts,
+            seconds={name: round(value, 2) for name, value in self.seconds.items()},
+            files={name: sha256(folder / name) for name in names},
+        )
+        for name in ("codec", "model"):
+            self.run.__dict__.pop(name, None)
+
+    def _finish(self, budget: Budget) -> None:
+        settings, run = self.settings, self.run
+        state = run.state
+        rows = settings.rows or min(state["data"]["training_rows"], FRAME_ROWS)
+        started = time.monotonic()
+        with self.progress.phase("Sampling"):
+            suffix = {"parquet": ".parquet", "jsonl": ".jsonl"}.get(state["data"]["origin"]["format"], ".csv")
+            run.write_samples(run.folder / "samples" / f"synthetic{suffix}", rows)
+        self.seconds["sampling"] = time.monotonic() - started
+        started = time.monotonic()
+        if settings.report and budget.left() > 0:
+            with self.progress.phase("Judging"):
+                run.report(effort="quick")
+        self.seconds["judging"] = time.monotonic() - started
+        seconds = {**state["seconds"], **{name: round(value, 2) for name, value in self.seconds.items()}}
+        seconds["total"] = round(time.monotonic() - budget.started, 2)
+        run.update_state(status="finished", seconds=seconds)
+        write_text(run.folder / "card.md", card.text(run))
+
+
+class _Log:
+    """log.jsonl: each logged step once, also in a run that was stopped, killed and resumed."""
+
+    EVERY = 20
+
+    def __init__(self, path: Path, *, keep_until: int) -> None:
+        self.path = path
+        if path.exists():
+            lines = path.read_text(encoding="utf-8").splitlines()
+            write_text(path, "".join(line + "\n" for line in lines if _logged_step(line) <= keep_until))
+
+    def write(self, step: int, losses: Mapping[str, float], *, last: bool) -> None:
+        if step % self.EVERY == 0 or last:
+            entry = {"step": step, "time": round(time.time(), 2), **{k: round(v, 6) for k, v in losses.items()}}
+            with open(self.path, "a", encoding="utf-8") as file:
+                file.write(json.dumps(entry) + "\n")
+
+
+def _logged_step(line: str) -> float:
+    try:
+        return json.loads(line)["step"]
+    except (ValueError, KeyError):  # a line torn by a kill
+        return float("inf")
+
+
+def _all_batches(rows: Rows, device: torch.device) -> Iterator[Batch]:
+    for start in range(0, len(rows), FIT_ROWS):
+        yield to_batch(rows.matrix[start : start + FIT_ROWS], device)
+
+
+def _reserve(limit: float | None) -> float:
+    """Seconds of a time limit kept for calibration, sampling and the report."""
+    return 0.0 if limit is None else min(20.0, 0.3 * limit)
+
+
+def _check_column(name: str, table: Table) -> None:
+    names = [column.name for column in table.schema.columns]
+    if name not in names:
+        raise GenwrightError("GW-0209", f"There is no column {name!r}", settings_layer.nearest(name, names))
+
+
+def _versions() -> dict[str, str]:
+    packages = {name: version(name) for name in ("torch", "numpy", "polars")}
+    return {"genwright": __version__, "python": platform.python_version(), **packages, "machine": platform.machine()}

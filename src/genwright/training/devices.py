@@ -1,0 +1,48 @@
+"""Where and how to compute: device, number format, threads. All explicit, none changed behind the user's back."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+
+from genwright.errors import GenwrightError
+
+
+def choose_device(name: str) -> torch.device:
+    """The named device, or for "auto" the first GPU and else the CPU. GW-0401 if it is not there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise GenwrightError(
+            "GW-0401", f"Device {name!r} cannot be used ({reason})", "Use --device cpu or auto."
+        ) from None
+    return device
+
+
+def choose_precision(name: str, device: torch.device) -> torch.dtype:
+    """float32 or bfloat16; "auto" takes bfloat16 only where the processor multiplies it in hardware (it is slower else)."""
+    if name == "auto":
+        fast = torch.cuda.is_bf16_supported(including_emulation=False) if device.type == "cuda" else _cpu_has_bf16()
+        return torch.bfloat16 if fast else torch.float32
+    return {"f32": torch.float32, "bf16": torch.bfloat16}[name]
+
+
+def set_threads(threads: int) -> int:
+    """Use this many threads, 0 for one per processor of this process; returns the number."""
+    threads = threads or len(os.sched_getaffinity(0))
+    torch.set_num_threads(threads)
+    return threads
+
+
+def _cpu_has_bf16() -> bool:
+    """AMX tiles: AVX512-BF16 alone gains too little at these sizes to give up precision for."""
+    try:
+        return "amx_bf16" in Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
