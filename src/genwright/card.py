@@ -13,10 +13,12 @@ def text(run: Run) -> str:
     """The card as Markdown: data, model, metrics beside floor and copycat, privacy, versions, seed, hash of weights."""
     facts = run.facts()
     data, outcome, settings = facts["data"], facts.get("outcome", {}), facts["settings"]
+    test = settings.get("test")
+    held = f"judged by {test}" if test else f"{data['holdout_rows']:,} held out"
     lines = [
         f"# Synthetic data generator: {data['name']}",
         "",
-        f"- **Data**: {data['training_rows']:,} training rows, {data['holdout_rows']:,} held out, {data['columns']} columns;"
+        f"- **Data**: {data['training_rows']:,} training rows, {held}, {data['columns']} columns;"
         f" SHA-256 {data['fingerprint'][:16]}",
         f"- **Model**: {facts['model']}, {outcome.get('parameters', 0):,} parameters"
         + (f", {outcome['steps']:,} steps, best at {outcome['best_step']:,}" if "steps" in outcome else ""),

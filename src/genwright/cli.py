@@ -84,11 +84,10 @@ def _summary(command: type) -> str:
 
 
 def _dispatch(name: str, words: list[str]) -> None:
-    from genwright.errors import GenwrightError
-    from genwright.settings import nearest
+    from genwright.errors import GenwrightError, did_you_mean
 
     if name not in COMMANDS:
-        raise GenwrightError("GW-0210", f"There is no command {name!r}", nearest(name, list(COMMANDS)))
+        raise GenwrightError("GW-0210", f"There is no command {name!r}", did_you_mean(name, list(COMMANDS)))
     from genwright import commands
 
     call: Callable[..., None] = getattr(commands, f"{name}_command")
@@ -127,7 +126,9 @@ def _parse_train(words: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
         from genwright.errors import GenwrightError
 
         raise GenwrightError("GW-0208", "--steps +N goes on with a run", "Name it with --resume FOLDER.")
-    chosen = {key: values.pop(key) for key in ("config", "resume", "dry-run", "quiet") if key in values}
+    chosen: dict[str, Any] = {key: values.pop(key) for key in ("config", "resume", "dry-run", "quiet") if key in values}
+    if "resume" in chosen:
+        return values, chosen  # the run has its settings
     if "config" in chosen and "out" not in values and "out" in layers:
         layers.pop("out")  # the folder of the run that the file came from; a new run gets a new one
     return {**layers, **values}, chosen
@@ -153,8 +154,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _read(name: str, words: list[str], leaves: list[tuple[str, Field, Any]], actions: dict[str, str]) -> dict[str, Any]:
     """The words that were given, by dotted name, as text."""
-    from genwright.errors import GenwrightError
-    from genwright.settings import nearest
+    from genwright.errors import GenwrightError, did_you_mean
 
     parser = _Parser(
         prog=f"genwright {name}",
@@ -175,13 +175,16 @@ def _read(name: str, words: list[str], leaves: list[tuple[str, Field, Any]], act
     groups: dict[str, Any] = {"": parser}
     for key, item, kind in leaves:
         section = key.rpartition(".")[0]
-        group = groups.setdefault(section, None) or groups.__setitem__(section, parser.add_argument_group(section))
-        _add(group or groups[section], key, item, kind)
+        if section not in groups:
+            groups[section] = parser.add_argument_group(section)
+        _add(groups[section], key, item, kind)
     known, unknown = parser.parse_known_args([_dashes(word) for word in words])
     for word in unknown:
         flags = [f"--{key}" for key, item, _ in leaves if not item.metadata.get("positional")]
         flags += [f"--{flag}" for flag in actions]
-        raise GenwrightError("GW-0202", f"genwright {name} does not know {word!r}", nearest(word.split("=")[0], flags))
+        raise GenwrightError(
+            "GW-0202", f"genwright {name} does not know {word!r}", did_you_mean(word.split("=")[0], flags)
+        )
     return vars(known)
 
 

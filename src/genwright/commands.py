@@ -21,7 +21,7 @@ def train_command(given: dict[str, Any], actions: dict[str, Any]) -> None:
 
     quiet = bool(actions.get("quiet"))
     if "resume" in actions:
-        changed = sorted(set(given) - {"steps"} - set(_environment()))
+        changed = sorted(set(given) - {"steps"})
         if changed:
             raise GenwrightError(
                 "GW-0208", f"A resumed run keeps its settings: {', '.join(changed)} cannot change", "Leave them out."
@@ -217,12 +217,6 @@ def _open(path: str) -> Any:
     if not path:
         raise GenwrightError("GW-0211", "No run was named", "Give its folder; `genwright list` shows them.")
     return open_run(path)
-
-
-def _environment() -> dict[str, Any]:
-    from genwright.settings import from_environment
-
-    return from_environment()
 
 
 def _condition(text: str) -> tuple[str, str]:

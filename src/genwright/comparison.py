@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from genwright.errors import GenwrightError
+from genwright.errors import GenwrightError, did_you_mean
 from genwright.folder import next_free
 from genwright.models import MODELS
 from genwright.run import Run, open_run
-from genwright.settings import nearest
 from genwright.trainer import start
 
 
@@ -61,7 +60,7 @@ def compare(
             raise GenwrightError("GW-0213", "Models are compared on one data set", "Give one file and --models a,b,c.")
         for name in models:
             if name not in MODELS:
-                raise GenwrightError("GW-0205", f"There is no model {name!r}", nearest(name, list(MODELS)))
+                raise GenwrightError("GW-0205", f"There is no model {name!r}", did_you_mean(name, list(MODELS)))
         opened = _train_each(runs[0], models, time=time, test=test, target=target, out=out, seed=seed, quiet=quiet)
     else:
         if not runs:

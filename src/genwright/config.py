@@ -29,7 +29,14 @@ def setting(
 class TabularARSettings:
     """Autoregressive network over columns: any column from any others."""
 
-    width: int = setting(128, "units of the shared layer and of each column's layer", low=8, high=4096)
+    width: int = setting(256, "size of the vector that collects what is known of a row", low=4, high=8192)
+    hidden: int = setting(128, "units of each layer of a column's own network", low=4, high=4096)
+    depth: int = setting(2, "layers of a column's own network", low=1, high=8)
+    knots: int = setting(64, "resolution of the features that are smooth in the rank of a number", low=2, high=1024)
+    dropout: float = setting(0.2, "share of first-layer units switched off in training", low=0, high=0.9)
+    table_order: float = setting(
+        0.5, "share of training rows read in the table's order, not a random one", low=0, high=1
+    )
 
 
 @dataclass(frozen=True)

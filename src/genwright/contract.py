@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 FREE = -1  # in a row condition: this position is not given, the model draws it
+PRESENT = -2  # not given either, but the value may not be missing (imputation)
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Span:
     """Codes from here on follow the order of the values; codes below (missing, rare) have none. size: no order."""
     parent: int | None = None
     """Index of the span that this one refines; it always comes directly before."""
+    missing: bool = False
+    """Code 0 means that the value is missing."""
     refined: tuple[bool, ...] = ()
     """On a parent: which of its codes are intervals, so that the next span tells where inside. Empty: none."""
 
@@ -58,7 +61,7 @@ class DataSpec:
 
 @dataclass(frozen=True)
 class Batch:
-    """B examples. For rows, x is (B, spans) int64 codes and a condition is (B, spans) codes with FREE where not given."""
+    """B examples. For rows, x is (B, spans) int64 codes and a condition is (B, spans) codes, FREE or PRESENT where not given."""
 
     x: Tensor
     condition: Tensor | None = None

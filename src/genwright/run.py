@@ -20,7 +20,8 @@ import torch
 from genwright import settings as settings_layer
 from genwright.codecs.table import TableCodec
 from genwright.config import Train
-from genwright.contract import GenerativeModel
+from genwright.contract import FREE, PRESENT, GenerativeModel
+from genwright.data.origin import Origin
 from genwright.data.sources import open_table
 from genwright.data.writers import to_user_frame, write_table
 from genwright.errors import GenwrightError
@@ -98,47 +99,48 @@ class Run:
         return model.to(choose_device(self.settings.device)).eval()
 
     def sample(self, n: int = 1000, *, where: Mapping[str, Any] | None = None, seed: int = 0) -> Any:
-        """n synthetic rows, as the kind of frame that was trained on (polars for a file).
+        """n synthetic rows, as the kind of frame that was trained on; a typed polars frame if it was a file.
 
         `where` maps columns to the value that every row must have. Same seed, same rows; it has nothing to do with the
         seed of the training.
         """
-        return to_user_frame(self.sample_typed(n, where=where, seed=seed, formatted=True), self.codec_origin)
+        return self._users(self.sample_typed(n, where=where, seed=seed), self.origin)
 
-    def sample_typed(
-        self, n: int, *, where: Mapping[str, Any] | None = None, seed: int = 0, formatted: bool = False
-    ) -> pl.DataFrame:
-        """n synthetic rows as a typed polars frame, or with `formatted` in the form of the user's columns."""
+    def sample_typed(self, n: int, *, where: Mapping[str, Any] | None = None, seed: int = 0) -> pl.DataFrame:
+        """n synthetic rows as a typed polars frame, whatever was trained on."""
         if n < 1:
             raise GenwrightError("GW-0206", f"Cannot draw {n} rows", "Ask for one row or more.")
         condition = torch.from_numpy(self.codec.encode_condition(dict(where), n)) if where else None
-        frame = self.codec.decode(self._draw(n, condition, seed), generator=np.random.default_rng([seed, 1]))
-        if where:
-            frame = self.codec.put(frame, dict(where))
-        return self.codec.schema.format(frame) if formatted else frame
+        codes = self._draw(n, condition, seed)
+        frame = self.codec.decode(codes, generator=np.random.default_rng([seed, 1]), where=where)
+        return frame
+
+    def _users(self, typed: pl.DataFrame, origin: Origin) -> Any:
+        """In a file every cell has its text; in Python it has its type."""
+        return to_user_frame(self.codec.schema.format(typed), origin) if origin.format == "frame" else typed
 
     def impute(self, table: Any, *, seed: int = 0) -> Any:
         """The table (path or frame) with its missing values drawn from the model, given each row's other values."""
-        return to_user_frame(self._impute(table, seed), open_table(table).origin)
+        return self._users(self._impute(table, seed), open_table(table).origin)
 
     def write_imputed(self, table: Any, path: Path, *, seed: int = 0) -> int:
         """Impute a table into a file; returns the number of its rows."""
         frame = self._impute(table, seed)
-        write_table(frame, path, open_table(table).origin)
+        write_table(self.codec.schema.format(frame), path, open_table(table).origin)
         return len(frame)
 
     def _impute(self, table: Any, seed: int) -> pl.DataFrame:
         typed = read_like(table, self.codec.schema, what="table to impute", most=2**62)
         condition = torch.from_numpy(self.codec.encode_partial(typed))
-        drawn = self.codec.decode(
-            self._draw(len(typed), condition, seed, forbid_missing=True), generator=np.random.default_rng([seed, 2])
-        )
+        condition[condition == FREE] = PRESENT
+        drawn = self.codec.decode(self._draw(len(typed), condition, seed), generator=np.random.default_rng([seed, 2]))
         filled = typed.with_columns(typed[name].fill_null(drawn[name]) for name in typed.columns)
-        return self.codec.schema.format(filled)
+        return filled
 
     def write_samples(self, path: Path, n: int, *, where: Mapping[str, Any] | None = None, seed: int = 0) -> Path:
         """n synthetic rows in a file; its suffix says the format, the rest is as in the training file."""
-        write_table(self.sample_typed(n, where=where, seed=seed, formatted=True), path, self.codec_origin)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_table(self.codec.schema.format(self.sample_typed(n, where=where, seed=seed)), path, self.origin)
         return path
 
     def report(
@@ -197,9 +199,9 @@ class Run:
             )
 
     @property
-    def codec_origin(self) -> dict[str, Any]:
+    def origin(self) -> Origin:
         """What the training data were: format, dialect, kind of frame."""
-        return self.state["data"]["origin"]
+        return Origin.from_json(self.state.get("data", {}).get("origin", {}))
 
     def facts(self) -> dict[str, Any]:
         """How the run was made, for report, card and `genwright info`."""
@@ -214,7 +216,7 @@ class Run:
         """Write state.json with some entries changed."""
         write_json(self.folder / "state.json", {**self.state, **changes})
 
-    def _draw(self, n: int, condition: torch.Tensor | None, seed: int, *, forbid_missing: bool = False) -> np.ndarray:
+    def _draw(self, n: int, condition: torch.Tensor | None, seed: int) -> np.ndarray:
         device = choose_device(self.settings.device)
         chunks = []
         for index, start in enumerate(range(0, n, CHUNK_ROWS)):

@@ -6,7 +6,6 @@ The classes themselves are in `config.py`.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import tomllib
@@ -16,17 +15,11 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from genwright.config import Train
-from genwright.errors import GenwrightError
+from genwright.errors import GenwrightError, did_you_mean
 from genwright.models import MODELS
 
 DEFAULT_MODEL = "tabular-ar"
 ENVIRONMENT_PREFIX = "GENWRIGHT_"
-
-
-def nearest(word: str, choices: list[str]) -> str:
-    """`, did you mean X?` for the closest of the choices, or the list of them when none is close."""
-    close = difflib.get_close_matches(word, choices, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else "choose from: " + ", ".join(choices)
 
 
 def walk(settings: type, prefix: str = "", model: str = DEFAULT_MODEL) -> Iterator[tuple[str, Field, type]]:
@@ -64,7 +57,7 @@ def convert(name: str, item: Field, kind: type, value: Any) -> Any:
     if too_low or too_high:
         raise GenwrightError("GW-0201", f"Setting {name} cannot be {value!r}", f"Give {_wanted(item, kind)}.")
     if choices and result not in choices:
-        raise GenwrightError("GW-0201", f"Setting {name} cannot be {value!r}", nearest(str(value), list(choices)))
+        raise GenwrightError("GW-0201", f"Setting {name} cannot be {value!r}", did_you_mean(str(value), list(choices)))
     return result
 
 
@@ -83,7 +76,7 @@ def build(given: Mapping[str, Any], *, rows: int = 10_000) -> Train:
         name = name.replace("-", "_")
         if name not in known:
             raise GenwrightError(
-                "GW-0202", f"There is no setting {name!r} for model {model}", nearest(name, list(known))
+                "GW-0202", f"There is no setting {name!r} for model {model}", did_you_mean(name, list(known))
             )
         values[name] = convert(name, *known[name], value)
     preset = values.get("preset", Train.preset)
@@ -156,6 +149,31 @@ def model_name(settings: Train) -> str:
     return next(name for name, entry in MODELS.items() if isinstance(settings.model, entry.settings))
 
 
+def documentation() -> str:
+    """docs/settings.md: every setting of `train`, with its default, range and meaning."""
+    lines = [
+        "# Settings",
+        "",
+        "Made from `src/genwright/config.py` by `python -m genwright.settings`; a test keeps it so.",
+        "",
+        "A setting is given as a flag (`--training.batch_size 256`), in a TOML file (`--config`), in the environment",
+        '(`GENWRIGHT_TRAINING_BATCH_SIZE=256`) or in Python (`train(data, **{"training.batch_size": 256})`).',
+        "Flags win over the environment, the environment over the file, the file over the preset.",
+    ]
+    groups: dict[str, list[str]] = {}
+    for model in MODELS:
+        for name, item, kind in walk(Train, model=model):
+            section, _, key = name.rpartition(".")
+            title = {"": "train", "model": f"model {model}"}.get(section, section)
+            shown = item.default
+            row = f"| `{key}` | {shown} | {_wanted(item, kind)} | {item.metadata['help']} |"
+            if row not in groups.setdefault(title, []):
+                groups[title].append(row)
+    for title, rows in groups.items():
+        lines += ["", f"## {title}", "", "| setting | default | value | meaning |", "| --- | --- | --- | --- |", *rows]
+    return "\n".join(lines) + "\n"
+
+
 def seconds(text: str) -> float | None:
     """A duration as 90s, 10m, 1h30m or plain seconds; None for an empty text. Raises GW-0204."""
     if not text:
@@ -171,7 +189,7 @@ def seconds(text: str) -> float | None:
 
 def _model_settings(model: str) -> type:
     if model not in MODELS:
-        raise GenwrightError("GW-0205", f"There is no model {model!r}", nearest(model, list(MODELS)))
+        raise GenwrightError("GW-0205", f"There is no model {model!r}", did_you_mean(model, list(MODELS)))
     return MODELS[model].settings
 
 
@@ -227,3 +245,7 @@ def _wanted(item: Field, kind: type) -> str:
     if low is not None and high is not None:
         return f"{noun} from {low:g} to {high:g}"
     return f"{noun} of at least {low:g}" if low is not None else noun
+
+
+if __name__ == "__main__":
+    print(documentation(), end="")

@@ -67,6 +67,7 @@ class Table:
             slices=given.slices,
             most_values=given.most_values,
             rare_below=given.rare_below,
+            seed=settings.seed,
         )
 
     def encode(self, codec: TableCodec, *, validation: float, seed: int) -> tuple[Rows, np.ndarray]:

@@ -24,7 +24,7 @@ from genwright.codecs.table import TableCodec
 from genwright.config import Train
 from genwright.contract import Batch, GenerativeModel
 from genwright.data.batches import Rows
-from genwright.errors import GenwrightError
+from genwright.errors import GenwrightError, did_you_mean
 from genwright.folder import locked, next_free, sha256, write_json, write_text
 from genwright.models import MODELS
 from genwright.progress import Progress
@@ -215,10 +215,9 @@ class _Training:
         self, codec: TableCodec, model: GenerativeModel, outcome: Outcome | None, threads: int, device: torch.device
     ) -> None:
         folder = self.run.folder
-        values, arrays = codec.to_json()
-        write_json(folder / "codec.json", values)
-        tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
-        checkpoints.write_tensors(folder / "codec.safetensors", tensors)
+        write_json(folder / "codec.json", codec.to_json())
+        arrays = {name: torch.tensor(array) for name, array in codec.arrays().items()}
+        checkpoints.write_tensors(folder / "codec.safetensors", arrays)
         checkpoints.write_tensors(folder / "weights.safetensors", model.state_dict())
         names = ("codec.json", "codec.safetensors", "weights.safetensors")
         parameters = sum(parameter.numel() for parameter in model.parameters())
@@ -292,7 +291,7 @@ def _reserve(limit: float | None) -> float:
 def _check_column(name: str, table: Table) -> None:
     names = [column.name for column in table.schema.columns]
     if name not in names:
-        raise GenwrightError("GW-0209", f"There is no column {name!r}", settings_layer.nearest(name, names))
+        raise GenwrightError("GW-0209", f"There is no column {name!r}", did_you_mean(name, names))
 
 
 def _versions() -> dict[str, str]:

@@ -11,7 +11,7 @@ from genwright.contract import FREE, Batch
 from genwright.errors import GenwrightError
 from genwright.models import MODELS
 
-SMALL = {"width": 16, "latent": 4, "depth": 1, "leaf_rows": 5}
+SMALL = {"width": 16, "latent": 4, "depth": 1, "leaf_rows": 5, "hidden": 16, "knots": 4}
 GRADIENT = [name for name, entry in MODELS.items() if entry.load().phases]
 
 

@@ -1,7 +1,6 @@
 """Coded examples on disk, and which of them a step sees.
 
-`Rows` is a memory-mapped matrix in a temporary folder that goes away with the process; `batch_rows` is a pure function
-of (seed, step), so a resumed run sees the same batches without any saved iterator. Read `training/loop.py` next.
+`Rows` is a memory-mapped matrix in a nameless temporary file; `batch_rows` is a pure function of (seed, step), so a resumed run sees the same batches without any saved iterator. Read `training/loop.py` next.
 """
 
 from __future__ import annotations
@@ -9,27 +8,30 @@ from __future__ import annotations
 import functools
 import tempfile
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
 
 
 class Rows:
-    """An append-once matrix of codes, (rows, spans) uint16 or float32, in a temporary file that is removed with it."""
+    """An append-once matrix of codes, (rows, spans) uint16, in a temporary file.
 
-    def __init__(self, blocks: Iterable[np.ndarray], width: int, dtype: type = np.uint16) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="genwright-")
-        path = Path(self._folder.name) / "rows"
+    The file has no name from the start (where the system allows it), so that it goes away with the process, however that
+    ends: coded rows are real rows.
+    """
+
+    def __init__(self, blocks: Iterable[np.ndarray], width: int) -> None:
         rows = 0
-        with open(path, "wb") as file:
+        with tempfile.TemporaryFile(prefix="genwright-") as file:
             for block in blocks:
-                file.write(np.ascontiguousarray(block, dtype=dtype).tobytes())
+                file.write(np.ascontiguousarray(block, dtype=np.uint16).tobytes())
                 rows += len(block)
-        self.matrix: np.ndarray = (
-            np.memmap(path, dtype=dtype, mode="r", shape=(rows, width))
-            if rows and width
-            else np.empty((rows, width), dtype=dtype)
-        )
+            file.flush()
+            shape = (rows, width)
+            self.matrix: np.ndarray = (
+                np.memmap(file, dtype=np.uint16, mode="r", shape=shape)
+                if rows and width
+                else np.empty(shape, np.uint16)
+            )
 
     def __len__(self) -> int:
         return len(self.matrix)

@@ -63,7 +63,7 @@ class DelimitedText:
         carried, line, header = b"", 1, self.dialect.header
         for block, last in blocks:
             data = carried + block
-            if last and not data.endswith(b"\n"):
+            if last and data and not data.endswith(b"\n"):
                 data += b"\n"
             layout = _Layout.of(data, self._delimiter, self._quote)
             if layout is None:

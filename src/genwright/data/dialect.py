@@ -32,6 +32,8 @@ class Dialect:
     width: int
     quoted: tuple[int, ...]
     """Positions of columns whose cells are all quoted, though nothing in them asks for it."""
+    quoted_header: bool
+    """The names are all quoted."""
 
     @property
     def written_delimiter(self) -> str:
@@ -47,14 +49,18 @@ def find_dialect(head: str, *, complete: bool, delimiter: str | None = None) -> 
     lines = head.split("\n")
     if not complete and len(lines) > 1:
         lines = lines[:-1]  # its end is missing
-    text = "\n".join(line.removesuffix("\r") for line in lines[:_LINES])
+    lines = [line.removesuffix("\r") for line in lines]
+    text = "\n".join(lines[:_LINES])
     quote = _find_quote(text, delimiter)
     chosen = delimiter or _find_delimiter(text, quote)
     rows = _rows(text, chosen, quote)
     first = tuple(rows[0]) if rows else ()
     header = _has_header(rows)
     width = len(first) if header else Counter(len(row) for row in rows).most_common(1)[0][0]
-    return Dialect(chosen, quote, newline, header, first if header else (), width, _always_quoted(text, chosen, quote))
+    quoted = _always_quoted(lines[1:_LINES], chosen, quote)
+    named = first if header else ()
+    quoted_names = bool(named) and len(_always_quoted(lines[:1], chosen, quote)) == sum(map(bool, named))
+    return Dialect(chosen, quote, newline, header, named, width, quoted, quoted_names)
 
 
 def _rows(text: str, delimiter: str, quote: str) -> list[list[str]]:
@@ -82,17 +88,17 @@ def _find_delimiter(text: str, quote: str) -> str:
     """The delimiter that gives most lines the same number of cells, above one; UNUSED when none does."""
     best, best_score = UNUSED, (0.0, 0)
     for candidate in DELIMITERS:
-        widths = Counter(len(row) for row in _rows(text, candidate, quote))
-        if not widths:
+        rows = _rows(text, candidate, quote)
+        if not rows:
             continue
+        widths = Counter(len(row) for row in rows)
         usual, lines = max(widths.items(), key=lambda item: (item[1], item[0]))
-        header_width = len(_rows(text.split("\n", 1)[0], candidate, quote)[0]) if text.split("\n", 1)[0] else 0
-        share = lines / widths.total()
-        if usual == 1 or share < 0.6:
-            # A header that names several columns outweighs untidy rows: they are reported with their line.
-            usual, share = header_width, widths[header_width] / widths.total() if header_width > 1 else 0.0
-        if usual > 1 and (round(share, 1), usual) > best_score:
-            best, best_score = candidate, (round(share, 1), usual)
+        first, share = len(rows[0]), lines / len(rows)
+        if first > 1 and (usual == 1 or share < 0.6):
+            usual, share = first, widths[first] / len(rows)  # a header of several names outweighs untidy rows
+        score = (round(share, 1) - 0.5 * (first != usual), usual)
+        if usual > 1 and score > best_score:
+            best, best_score = candidate, score
     return best
 
 
@@ -124,10 +130,10 @@ def _is_value(cell: str) -> bool:
     return bool(_NUMBER.fullmatch(cell) or _DATE.fullmatch(cell))
 
 
-def _always_quoted(text: str, delimiter: str, quote: str) -> tuple[int, ...]:
+def _always_quoted(lines: list[str], delimiter: str, quote: str) -> tuple[int, ...]:
     """Columns in which every filled cell wears quotes, in lines simple enough to split without a parser."""
     quoted: dict[int, bool] = {}
-    for line in text.split("\n")[1:]:
+    for line in lines:
         cells = line.split(delimiter)
         if line.count(quote) != 2 * sum(cell[:1] == quote and cell[-1:] == quote and len(cell) > 1 for cell in cells):
             continue  # a delimiter or a quote inside quotes

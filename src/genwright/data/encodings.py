@@ -104,7 +104,8 @@ def utf8_blocks(path: Path, encoding: str) -> Iterator[bytes]:
     try:
         for block in raw_blocks(path):
             yield decoder.decode(block).encode()
-        yield decoder.decode(b"", final=True).encode()
+        if rest := decoder.decode(b"", final=True):
+            yield rest.encode()
     except UnicodeError as error:
         raise GenwrightError(
             "GW-0104", f"{path} is not {encoding} text: {error}", "Give another encoding, such as encoding='utf-8'"
@@ -172,8 +173,8 @@ def _refuse_other_formats(path: Path, head: bytes, size: int) -> None:
 def _refuse_nul(path: Path, head: bytes, first: int) -> None:
     """NUL never stands in text: many mean a binary file, a few mean damage, and the line says where."""
     sample = np.frombuffer(head[:65536], dtype=np.uint8)
-    control = (sample < 9) | ((sample > 13) & (sample < 32))
-    if control.mean() > 0.02:
+    control = ((sample > 0) & (sample < 9)) | ((sample > 13) & (sample < 32))
+    if control.mean() > 0.01 or (sample == 0).mean() > 0.3:
         raise GenwrightError("GW-0103", f"{path} is a binary file, not text", "Give CSV, Parquet or JSON lines")
     seen, line = 0, 1
     for block in raw_blocks(path):

@@ -9,7 +9,6 @@ import datetime
 import hashlib
 import json
 import numbers
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +19,11 @@ import polars as pl
 from genwright.data.origin import Origin, distinct_names
 from genwright.errors import GenwrightError
 
+_DIGEST_ROWS = 10_000
+_IN_NUMPY = (
+    *(pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64),
+    *(pl.Float32, pl.Float64),
+)
 _READ = "Give a pandas, polars or pyarrow frame, or the path of a CSV, Parquet or JSON lines file"
 
 
@@ -52,20 +56,19 @@ def plain(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
     return pl.DataFrame(columns)
 
 
-def digest_frames(frames: Iterator[pl.DataFrame]) -> str:
-    """SHA-256 over names, dtypes and values, the same for equal tables however they are cut into frames."""
-    hashes: dict[str, Any] = {}
-    for frame in frames:
-        for column in frame.get_columns():
-            digest = hashes.setdefault(column.name, hashlib.sha256(f"{column.name}\0{column.dtype}\0".encode()))
+def digest_frame(frame: pl.DataFrame) -> str:
+    """SHA-256 over names, dtypes and values: the same for equal tables, however they lie in memory."""
+    hashes = [hashlib.sha256(f"{column.name}\0{column.dtype}\0".encode()) for column in frame.get_columns()]
+    for part in frame.iter_slices(_DIGEST_ROWS):
+        for digest, column in zip(hashes, part.get_columns(), strict=True):
             digest.update(column.is_null().to_numpy().tobytes())
-            if column.dtype.is_numeric() and not column.dtype.is_decimal() or column.dtype.is_temporal():
+            if column.dtype in _IN_NUMPY or column.dtype.is_temporal():
                 digest.update(column.to_physical().fill_null(0).to_numpy().tobytes())
             else:
                 texts = column.cast(pl.String).fill_null("")
                 digest.update(texts.str.len_bytes().to_numpy().tobytes())
                 digest.update("".join(texts.to_list()).encode())
-    return hashlib.sha256("".join(digest.hexdigest() for digest in hashes.values()).encode()).hexdigest()
+    return hashlib.sha256("".join(digest.hexdigest() for digest in hashes).encode()).hexdigest()
 
 
 def _from_pandas(native: Any, notes: list[str]) -> tuple[pl.DataFrame, Origin]:

@@ -19,6 +19,8 @@ class Origin:
 
     format: str
     """"csv" (any delimited text), "parquet", "jsonl" or "frame"."""
+    suffix: str = ""
+    """The file's, without .gz."""
     frame: str = ""
     """Which library the frame came from: "pandas", "polars" or "pyarrow"."""
     encoding: str = "utf-8"
@@ -28,6 +30,7 @@ class Origin:
     header: bool = True
     quoted: tuple[str, ...] = ()
     """Columns whose cells are quoted even where nothing asks for it."""
+    quoted_header: bool = False
     names: Mapping[str, Any] = field(default_factory=dict)
     """Column -> its name in the user's table, where that differs (duplicates, empty names, pandas' integer labels)."""
     dtypes: Mapping[str, str] = field(default_factory=dict)

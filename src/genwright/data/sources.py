@@ -18,7 +18,7 @@ import polars as pl
 from genwright.data.delimited import DelimitedText, Repairs
 from genwright.data.dialect import find_dialect
 from genwright.data.encodings import examine, raw_blocks, utf8_blocks
-from genwright.data.frames import digest_frames, plain, read_frame
+from genwright.data.frames import digest_frame, plain, read_frame
 from genwright.data.jsonlines import JsonLines
 from genwright.data.origin import Origin, distinct_names
 from genwright.errors import GenwrightError, did_you_mean
@@ -79,9 +79,7 @@ def open_table(source: Any, *, delimiter: str | None = None, encoding: str | Non
     """
     if not isinstance(source, str | Path):
         frame, origin, notes = read_frame(source)
-        return TableSource(
-            "frame", frame.columns, origin, notes, True, frame.iter_slices, lambda: digest_frames(frame.iter_slices())
-        )
+        return TableSource("frame", frame.columns, origin, notes, True, frame.iter_slices, lambda: digest_frame(frame))
     path = Path(source).expanduser()
     if path.is_dir():
         raise GenwrightError("GW-0101", f"{path} is a folder, not a table", "Give a file: CSV, Parquet or JSON lines")
@@ -137,12 +135,14 @@ def _open_text(path: Path, name: str, usual: str | None, delimiter: str | None, 
     columns, renamed = distinct_names(given)
     origin = Origin(
         "csv",
+        suffix=split_name(path)[0],
         encoding=facts.encoding,
         delimiter=dialect.written_delimiter,
         quote=dialect.quote,
         newline="\r\n" if dialect.newline == "\r\n" else "\n",
         header=dialect.header,
         quoted=tuple(columns[position] for position in dialect.quoted if position < len(columns)),
+        quoted_header=dialect.quoted_header,
         names=renamed,
     )
     text = DelimitedText(path, facts.encoding, dialect, columns)
@@ -184,7 +184,7 @@ def _open_json_lines(path: Path, name: str, encoding: str | None) -> TableSource
         for frame in lines.frames(min(rows, 50_000)):
             yield frame.rename(dict(zip(lines.dtypes, columns, strict=True)))
 
-    origin = Origin("jsonl", encoding=facts.encoding, names=renamed)
+    origin = Origin("jsonl", suffix=split_name(path)[0], encoding=facts.encoding, names=renamed)
     source = TableSource(name, columns, origin, lines.notes, True, frames, lambda: facts.sha256)
     _note_guesses(source, facts.guessed, True)
     return source
@@ -210,7 +210,9 @@ def _open_parquet(path: Path, name: str) -> TableSource:
                 raise GenwrightError("GW-0103", f"{path} is damaged: {error}", "Write it again") from None
             yield plain(frame, [])
 
-    return TableSource(name, columns, Origin("parquet"), notes, True, frames, lambda: _digest_file(path))
+    return TableSource(
+        name, columns, Origin("parquet", suffix=split_name(path)[0]), notes, True, frames, lambda: _digest_file(path)
+    )
 
 
 def _digest_file(path: Path) -> str:

@@ -51,9 +51,8 @@ def _steps(rows: int, batch_size: int, epochs: float, least: int) -> int:
 
 
 def _tabular_ar_presets(preset: str, rows: int) -> dict[str, object]:
-    width = {"quick": 128, "good": 192, "best": 256}[preset]
-    epochs = {"quick": 14, "good": 30, "best": 60}[preset]
-    return {"model.width": width, "steps": _steps(rows, 512, epochs, 400)}
+    epochs = {"quick": 10, "good": 20, "best": 40}[preset]
+    return {"training.learning_rate": 6e-3, "steps": _steps(rows, 512, epochs, 400)}
 
 
 def _tabular_trees_presets(preset: str, rows: int) -> dict[str, object]:

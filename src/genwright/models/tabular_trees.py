@@ -15,12 +15,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genwright.contract import Batch, DataSpec, GenerativeModel
+from genwright.contract import FREE, Batch, DataSpec, GenerativeModel
 from genwright.errors import GenwrightError
 
 
 class TabularTrees(GenerativeModel):
     """One tree for each span, in the order of the table."""
+
+    first_node: Tensor
+    donors_of: Tensor
+    donors: Tensor
 
     def __init__(self, spec: DataSpec, *, leaf_rows: int, smoothing: float) -> None:
         super().__init__()
@@ -81,7 +85,7 @@ class TabularTrees(GenerativeModel):
     @torch.no_grad()
     def sample(self, n: int, *, condition: Tensor | None = None, generator: torch.Generator) -> Batch:
         """n rows, column after column. GW-0403 under conditions: a chain can only follow its own order."""
-        if condition is not None and bool((condition >= 0).any()):
+        if condition is not None and bool((condition != FREE).any()):
             raise GenwrightError(
                 "GW-0403",
                 "tabular-trees cannot draw rows under conditions or impute",

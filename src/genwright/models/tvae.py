@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from genwright.contract import Batch, DataSpec, GenerativeModel, Phase
+from genwright.contract import FREE, Batch, DataSpec, GenerativeModel, Phase
 from genwright.errors import GenwrightError
 
 
@@ -22,6 +22,7 @@ class TVAE(GenerativeModel):
 
     phases = (Phase("bound", updates="net"),)
     selects_by = "bound"
+    starts: Tensor
 
     def __init__(self, spec: DataSpec, *, width: int, depth: int, latent: int, divergence_weight: float) -> None:
         super().__init__()
@@ -37,9 +38,9 @@ class TVAE(GenerativeModel):
                 "decoder": _perceptron([latent] + [width] * depth, sum(sizes)),
             }
         )
+        frequency = torch.tensor([share for span in spec.spans for share in span.frequency])
         with torch.no_grad():  # start from the marginals
-            frequency = torch.tensor([f for span in spec.spans for f in span.frequency])
-            self.net["decoder"][-1].bias.copy_(frequency.clamp_min(1e-6).log())
+            self.net["decoder"][-1].bias.copy_(frequency.clamp_min(1e-6).log())  # type: ignore[index]
 
     def draw(self, phase: Phase, batch: Batch) -> Batch:
         """noise: (B, latent), standard normal."""
@@ -61,7 +62,7 @@ class TVAE(GenerativeModel):
     @torch.no_grad()
     def sample(self, n: int, *, condition: Tensor | None = None, generator: torch.Generator) -> Batch:
         """n rows from the prior. GW-0403 under conditions: the latent vector of a given value is not known."""
-        if condition is not None and bool((condition >= 0).any()):
+        if condition is not None and bool((condition != FREE).any()):
             raise GenwrightError(
                 "GW-0403", "tvae cannot draw rows under conditions or impute", "Train a tabular-ar model instead."
             )

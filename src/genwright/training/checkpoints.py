@@ -57,7 +57,7 @@ def save(folder: Path, checkpoint: Checkpoint, *, keep: int = 2) -> Path:
 
 def newest(folder: Path, *, no_later_than: int | None = None) -> tuple[Checkpoint | None, list[str]]:
     """The newest whole checkpoint (None: there is none) and a sentence for each damaged one that was passed over."""
-    warnings = []
+    warnings: list[str] = []
     for path in reversed(steps(folder)):
         if no_later_than is not None and int(path.name.removeprefix("step-")) > no_later_than:
             continue

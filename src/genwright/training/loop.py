@@ -176,7 +176,8 @@ class Loop:
     def _update_average(self) -> None:
         """Exponential moving average of the weights; a shorter memory in the first steps, which are far from the rest."""
         decay = min(self.settings.ema_decay, (1 + self.step) / (10 + self.step)) if self.settings.ema_decay else 0.0
-        averaged, current = list(self.average.parameters()), list(self.model.parameters())
+        averaged: list[Tensor] = list(self.average.parameters())
+        current: list[Tensor] = list(self.model.parameters())
         torch._foreach_lerp_(averaged, current, 1 - decay)
         for target, source in zip(self.average.buffers(), self.model.buffers(), strict=True):
             target.copy_(source)
@@ -235,8 +236,8 @@ class Loop:
         tensors |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
         tensors |= {f"best.{name}": value for name, value in self.best.items()}
         for owner, optimizer in self.optimizers.items():
-            for index, state in optimizer.state_dict()["state"].items():
-                tensors |= {f"optimizer.{owner}.{index}.{key}": value for key, value in state.items()}
+            for index, moments in optimizer.state_dict()["state"].items():
+                tensors |= {f"optimizer.{owner}.{index}.{key}": value for key, value in moments.items()}
         state: dict[str, Any] = dict(vars(self.counters))
         state["best_loss"] = state["best_loss"] if math.isfinite(state["best_loss"]) else None
         checkpoints.save(self.folder, checkpoints.Checkpoint(self.step, tensors, state), keep=3)
@@ -254,9 +255,9 @@ class Loop:
                 index, key = name.split(".")
                 entries.setdefault(int(index), {})[key] = value
             optimizer.load_state_dict({"state": entries, "param_groups": optimizer.state_dict()["param_groups"]})
-        state = dict(checkpoint.state)
-        state["best_loss"] = math.inf if state["best_loss"] is None else state["best_loss"]
-        self.counters = Counters(**state)
+        counters = dict(checkpoint.state)
+        counters["best_loss"] = math.inf if counters["best_loss"] is None else counters["best_loss"]
+        self.counters = Counters(**counters)
         self.step = checkpoint.step
 
 

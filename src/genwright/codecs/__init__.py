@@ -1,0 +1,1 @@
+"""User data <-> tensors, one file per modality."""

@@ -1,0 +1,172 @@
+"""The schema of a table: what each column means, how to read it into typed values, and how to write those again.
+
+`Schema.inspect` finds it from the data; `schema_file.py` keeps it in a TOML file that a person can edit. Codecs see only
+the typed side: read `codecs/table.py` next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
+from typing import Any
+
+import polars as pl
+
+from genwright.data.columns import FIELDS, KINDS, Column
+from genwright.data.date_text import is_ambiguous
+from genwright.data.inspection import inspect_table
+from genwright.data.parsing import format_column, holds_words, parse_column
+from genwright.data.schema_file import read_toml, write_toml
+from genwright.data.sources import TableSource
+from genwright.errors import GenwrightError, did_you_mean
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The columns of a table, in the user's order."""
+
+    columns: tuple[Column, ...]
+    notes: tuple[str, ...] = field(default=(), compare=False)
+    """Sentences on what could be meant otherwise."""
+
+    def __post_init__(self) -> None:
+        names = self.names
+        if not names or len(set(names)) < len(names):
+            raise GenwrightError("GW-0110", "A schema needs columns, each with a name of its own", "Rename or add some")
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The columns' names, in order."""
+        return [column.name for column in self.columns]
+
+    def __getitem__(self, name: str) -> Column:
+        """The column of that name; GW-0112 with the nearest right one when there is none."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise GenwrightError("GW-0112", f"There is no column {name!r}", did_you_mean(name, self.names))
+
+    @classmethod
+    def inspect(cls, source: TableSource, *, sample_rows: int = 200_000) -> Schema:
+        """Find every column's kind: from the first `sample_rows` rows, proved (and mended) on all others."""
+        columns = tuple(inspect_table(source, sample_rows))
+        return cls(columns, tuple(_notes(columns, source)))
+
+    def parse(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Typed values (Int64, Float64, Boolean, String, Date, Datetime in UTC), null where missing.
+
+        Raises GW-0112 for a column that the frame lacks, GW-0113 for a value that its column's kind does not allow.
+        """
+        return pl.DataFrame([self._parse(column, frame) for column in self.columns])
+
+    def format(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """A typed frame in the user's form: order, words, precision, dtypes; the opposite of `parse`."""
+        return pl.DataFrame([format_column(column, frame[column.name]) for column in self.columns])
+
+    def parse_value(self, name: str, value: Any) -> Any:
+        """One value of a column, given as typed value or as the user's word, typed; None where it means missing."""
+        column = self[name]
+        if value is None:
+            return None
+        try:
+            series = pl.Series(name, [value], dtype=pl.String if isinstance(value, str) else None)
+            typed, odd = parse_column(column, series)
+            if odd.any() and isinstance(value, str):  # a number with other decorations than the column's own
+                typed, odd = pl.Series([value]).cast(column.dtype, strict=False), pl.Series([False])
+                odd = typed.is_null()
+        except (TypeError, pl.exceptions.PolarsError):
+            odd = pl.Series([True])
+        if odd.any():
+            raise GenwrightError("GW-0113", f"{value!r} is not a value of {name!r}", f"Give {_expected(column)}")
+        return typed[0]
+
+    def describe(self) -> list[dict[str, str]]:
+        """One row per column for a terminal table: name, kind, missing, distinct, values; blank where not inspected."""
+        rows = []
+        for column in self.columns:
+            seen = column.summary
+            share = f"{seen.missing / max(seen.rows, 1):.1%}" if seen else ""
+            rows.append(
+                {
+                    "name": column.name,
+                    "kind": column.kind,
+                    "missing": share if seen and seen.missing else "",
+                    "distinct": f"{seen.distinct:,}" if seen else "",
+                    "values": seen.values if seen else "",
+                }
+            )
+        return rows
+
+    def to_toml(self) -> str:
+        """As a commented TOML text for people to read and edit."""
+        return write_toml(self.columns, self.notes)
+
+    @classmethod
+    def from_toml(cls, text: str) -> Schema:
+        """Back from `to_toml`, edited or not; GW-0110 and GW-0111 name what is wrong in it and what would be right."""
+        return cls(tuple(read_toml(text)))
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values, summaries left out."""
+        columns = []
+        for column in self.columns:
+            values = asdict(column)
+            default = asdict(Column(column.name, column.kind))
+            kept = {key: value for key, value in values.items() if key != "summary" and value != default[key]}
+            columns.append({"name": column.name, "kind": column.kind, **kept})
+        return {"columns": columns, "notes": list(self.notes)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Schema:
+        """Back from `to_json`; GW-0301 when the values are no schema."""
+        known = {item.name for item in fields(Column)} - {"summary"}
+        try:
+            columns = [Column(**{**values, "missing": tuple(values.get("missing", ()))}) for values in data["columns"]]
+            if not all(set(values) <= known for values in data["columns"]):
+                raise ValueError
+            if any(column.kind not in KINDS for column in columns):
+                raise ValueError
+            return cls(tuple(columns), tuple(data["notes"]))
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise GenwrightError("GW-0301", "The schema in the run folder is damaged", "Train again") from None
+
+    def _parse(self, column: Column, frame: pl.DataFrame) -> pl.Series:
+        if column.name not in frame.columns:
+            raise GenwrightError(
+                "GW-0112", f"The table has no column {column.name!r}", did_you_mean(column.name, frame.columns)
+            )
+        typed, odd = parse_column(column, frame[column.name])
+        if odd.any():
+            row = int(odd.arg_true()[0])
+            raise GenwrightError(
+                "GW-0113",
+                f"Column {column.name!r} is declared as {column.kind}, but {frame[column.name][row]!r} "
+                f"(row {row + 1:,} of the batch) is none",
+                "Correct the value, or declare the column as category or text in the schema file",
+            )
+        return typed
+
+
+def _notes(columns: tuple[Column, ...], source: TableSource) -> list[str]:
+    notes = []
+    for column in columns:
+        if column.kind in ("date", "datetime") and column.stored == "text":
+            words = next(source.batches(10_000))[column.name]
+            words = words.filter(~words.is_in(list(column.missing)))
+            if column.kind == "date" and is_ambiguous(column, words.unique()):
+                notes.append(f"Day and month of {column.name!r} could be swapped: it is read as {column.format}.")
+        if "%z" in column.format or "%:z" in column.format:
+            notes.append(f"The times of {column.name!r} have several offsets: they come back in UTC.")
+        if len(column.missing) > 1 and holds_words(column) and column.kind != "missing":
+            words_shown = ", ".join(repr(word) for word in column.missing[:5])
+            notes.append(f"{column.name!r} writes missing values as {words_shown}: all come back as the first.")
+    return notes
+
+
+def _expected(column: Column) -> str:
+    if column.kind == "boolean" and column.true:
+        return f"{column.true!r} or {column.false!r}"
+    if column.format:
+        return f"a {column.kind} written as {column.format}"
+    return f"a {column.kind}" if column.kind in FIELDS else "another value"

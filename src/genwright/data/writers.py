@@ -1,0 +1,193 @@
+"""A frame as a file in the form of the user's own (or another, by suffix), and as the kind of frame that was given.
+
+Files appear whole or not at all: they are written beside their place and then moved there. What form that is stands in
+an `Origin`: see `origin.py`.
+"""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import gzip
+import io
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import narwhals as nw
+import numpy as np
+import polars as pl
+
+from genwright.data.origin import Origin
+from genwright.data.sources import JSON_SUFFIXES, PARQUET_SUFFIXES, TEXT_SUFFIXES, split_name
+from genwright.errors import GenwrightError
+
+_CHUNK_ROWS = 200_000
+
+
+def write_table(frame: pl.DataFrame, path: str | Path, origin: Origin) -> None:
+    """Write a frame (as `Schema.format` gives it) to .csv, .tsv, .txt, .parquet or .jsonl, text also as .gz.
+
+    Delimiter, quoting, line ends, encoding and column names are the user's own. An existing file is replaced at the
+    end, in one step. Raises GW-0115 for a suffix that tells no format, GW-0116 when the file cannot be written.
+    """
+    path = Path(path).expanduser()
+    suffix, _ = split_name(path)
+    packed = path.name.lower().endswith(".gz")
+    own = origin.suffix if origin.format == "csv" else ".csv"  # text may have come with any suffix
+    if suffix not in (*TEXT_SUFFIXES, *PARQUET_SUFFIXES, *JSON_SUFFIXES, own) or (
+        packed and suffix in PARQUET_SUFFIXES
+    ):
+        raise GenwrightError(
+            "GW-0115", f"The suffix of {path} tells no format to write", "Name it .csv, .tsv, .parquet or .jsonl"
+        )
+    with _placed(path) as file:
+        if suffix in PARQUET_SUFFIXES:
+            frame.write_parquet(file)
+        elif suffix in JSON_SUFFIXES:
+            _write_stream(file, packed, _json_texts(frame, origin), "utf-8")
+        else:
+            _write_stream(file, packed, _text_texts(frame, origin, suffix), _encoding(frame, origin))
+
+
+def to_user_frame(frame: pl.DataFrame, origin: Origin) -> Any:
+    """The frame as what the user gave: pandas or pyarrow with its own dtypes; polars for polars and for files."""
+    if origin.frame == "pandas":
+        return _to_pandas(frame, origin)
+    if origin.frame == "pyarrow":
+        return _to_pyarrow(frame, origin)
+    return frame
+
+
+@contextlib.contextmanager
+def _placed(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write that takes its place when all has gone well, and leaves no trace when not."""
+    beside = path.parent / f".genwright-{secrets.token_hex(6)}.part"
+    try:
+        with beside.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise GenwrightError(
+            "GW-0116", f"{path} cannot be written: {reason}", "Check that the folder exists, your rights, and the space"
+        ) from None
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _write_stream(file: IO[bytes], packed: bool, texts: Iterator[str], encoding: str) -> None:
+    encoder = codecs.getincrementalencoder(encoding)()  # writes a byte order mark once, where the encoding has one
+    with contextlib.ExitStack() as stack:
+        target = stack.enter_context(gzip.GzipFile("", "wb", 6, file, mtime=0)) if packed else file
+        for text in texts:
+            target.write(encoder.encode(text))
+
+
+def _encoding(frame: pl.DataFrame, origin: Origin) -> str:
+    """The user's encoding; UTF-8 if it lacks a letter that a changed schema or model brought in."""
+    if origin.format != "csv" or origin.encoding.startswith("utf"):
+        return origin.encoding if origin.format == "csv" else "utf-8"
+    try:
+        for column in frame.get_columns():
+            if column.dtype == pl.String:
+                "".join(column.unique().drop_nulls().to_list()).encode(origin.encoding)
+    except UnicodeEncodeError:
+        return "utf-8"
+    return origin.encoding
+
+
+def _text_texts(frame: pl.DataFrame, origin: Origin, suffix: str) -> Iterator[str]:
+    """The file's text in pieces. Cells are quoted here and not by polars, which knows no habit of single columns."""
+    delimiter = _delimiter(origin, suffix)
+    if origin.header or origin.format != "csv":
+        names = [str(origin.user_name(name) or "") for name in frame.columns]
+        header = pl.DataFrame({f"{at}": [name] for at, name in enumerate(names)})
+        yield _lines(header, delimiter, origin, tuple(header.columns) if origin.quoted_header else ())
+    for part in frame.iter_slices(_CHUNK_ROWS):
+        yield _lines(part, delimiter, origin, origin.quoted)
+
+
+def _lines(frame: pl.DataFrame, delimiter: str, origin: Origin, quoted: tuple[str, ...]) -> str:
+    quote, cells = origin.quote, []
+    for name in frame.columns:
+        text = pl.col(name).cast(pl.String).fill_null("")
+        dressed = quote + text.str.replace_all(quote, quote * 2, literal=True) + quote
+        needed = text.str.contains_any([delimiter, quote, "\n", "\r"])
+        if name in quoted:
+            needed = needed | (text != "")
+        cells.append(pl.when(needed).then(dressed).otherwise(text).alias(name))
+    lines = frame.select(cells).write_csv(
+        include_header=False, separator=delimiter, line_terminator=origin.newline, quote_style="never"
+    )
+    return lines or ""
+
+
+def _delimiter(origin: Origin, suffix: str) -> str:
+    if suffix in (".tsv", ".tab"):
+        return "\t"
+    if origin.format != "csv" or (origin.delimiter == "\t" and origin.suffix in (".tsv", ".tab")):
+        return ","
+    return origin.delimiter
+
+
+def _json_texts(frame: pl.DataFrame, origin: Origin) -> Iterator[str]:
+    names = {name: str(origin.user_name(name)) for name in frame.columns}
+    if len(set(names.values())) == len(names):
+        frame = frame.rename(names)
+    for part in frame.with_columns(pl.selectors.float().fill_nan(None)).iter_slices(_CHUNK_ROWS):
+        buffer = io.BytesIO()
+        part.write_ndjson(buffer)
+        yield buffer.getvalue().decode()
+
+
+def _to_pandas(frame: pl.DataFrame, origin: Origin) -> Any:
+    """Column by column through numpy, then to the dtype that each had; narwhals builds the frame, pandas casts."""
+    arrays = {name: _array(frame[name], origin.dtypes.get(name, "")) for name in frame.columns}
+    native = nw.from_dict(arrays, backend="pandas").to_native()
+    for name in frame.columns:
+        wanted = origin.dtypes.get(name, "")
+        column = native[name]
+        if wanted == "category":
+            known = origin.categories[name]
+            values = {str(value): value for value in known["values"]}
+            column = column.map(values.get).astype("category")
+            column = column.cat.set_categories(known["values"], ordered=known["ordered"])
+        elif isinstance(frame[name].dtype, pl.Datetime) and frame[name].dtype.time_zone:  # type: ignore[attr-defined]
+            column = column.dt.tz_localize("UTC").dt.tz_convert(frame[name].dtype.time_zone)  # type: ignore[attr-defined]
+        if wanted and str(column.dtype) != wanted:
+            with contextlib.suppress(TypeError, ValueError):  # missing values where the dtype has no room for them
+                column = column.astype(wanted)
+        native[name] = column
+    return native.set_axis([origin.user_name(name) for name in frame.columns], axis=1)
+
+
+def _array(values: pl.Series, wanted: str) -> np.ndarray:
+    """A numpy array that pandas turns into the wanted dtype without losing anything."""
+    dtype = values.dtype
+    if isinstance(dtype, pl.Datetime):
+        naive = values.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if dtype.time_zone else values
+        return naive.to_numpy()
+    if isinstance(dtype, pl.Duration) or dtype.is_float():
+        return values.to_numpy(writable=True)
+    if (dtype.is_integer() or dtype == pl.Boolean) and not values.null_count() and wanted != "object":
+        return values.to_numpy(writable=True)
+    result = np.empty(len(values), dtype=object)
+    result[:] = values.to_list()
+    return result
+
+
+def _to_pyarrow(frame: pl.DataFrame, origin: Origin) -> Any:
+    table = nw.from_native(frame).to_arrow()
+    for at, name in enumerate(frame.columns):
+        column, wanted = table.column(at), origin.dtypes.get(name, "")
+        if wanted and str(column.type) != wanted:
+            with contextlib.suppress(TypeError, ValueError):  # a type without a short name stays as polars has it
+                plain = column.cast("string" if wanted.startswith("dictionary") else wanted)
+                column = plain.dictionary_encode() if wanted.startswith("dictionary") else plain
+        table = table.set_column(at, name, column)
+    return table.rename_columns([str(origin.user_name(name)) for name in frame.columns])

@@ -1,0 +1,44 @@
+"""How much of the tables each metric may read: "quick" at the end of a training, "full" when a report is asked for.
+
+Limits are on work (rows x columns), so that a table of 1,000 columns also ends. What was cut down is noted beside the
+metric that it concerns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Effort:
+    """Upper limits; below them every row is used."""
+
+    fidelity_cells: float
+    """Rows x columns of each table for shape, trend, missing values and spikes."""
+    pairs: int
+    """Pairs of columns; a seeded sample is measured beyond."""
+    judge_rows: int
+    """Rows of each table for a judge."""
+    judge_cells: float
+    """Rows x columns of each table for a judge."""
+    utility_rows: int
+    """Rows fitted on for a named target."""
+    utility_cells: float
+    utility_pairs: int
+    """Columns predicted in turn where no target is named x columns predicted from; at least 3 columns are."""
+    utility_column_rows: int
+    """Rows fitted on for each of them."""
+    distance_work: float
+    """Rows asked x rows compared with x columns, for the nearest neighbours."""
+
+
+EFFORTS = {
+    "quick": Effort(
+        fidelity_cells=8e6, pairs=3_000, judge_rows=10_000, judge_cells=1e6, utility_rows=40_000, utility_cells=2e6,
+        utility_pairs=400, utility_column_rows=2_000, distance_work=5e9,
+    ),
+    "full": Effort(
+        fidelity_cells=1e9, pairs=20_000, judge_rows=100_000, judge_cells=1e7, utility_rows=1_000_000, utility_cells=5e7,
+        utility_pairs=10_000, utility_column_rows=5_000, distance_work=2e11,
+    ),
+}  # fmt: skip

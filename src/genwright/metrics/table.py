@@ -1,0 +1,118 @@
+"""Score a synthetic table: every number beside its floor and its copycat, as plain data that JSON can hold.
+
+The *floor* puts real hold-out rows in the place of the synthetic ones: what perfect rows would score. The *copycat* puts
+the training rows themselves there: what leaking looks like. Layout of the result (format 1):
+
+    {"format": 1, "effort", "seed", "target", "sizes": {"train", "holdout", "synthetic", "columns"},
+     "metrics": {name: {"value", "floor", "copycat", "better", "unit", "interval"?, "notes"?, ...}},
+     "columns": {name: {"kind", "missing_rate", "shape"?, "missing"?, "spikes"?, "utility"?, "histogram"?, "moments"?}},
+     "pairs": {"measured", "total", "columns", "error", "floor", "relation", "worst"}, "seconds": {stage: seconds}}
+
+`better` is "lower", "higher", "nearer to .5" or "nearer to the floor"; a number that can not be had is None, and `notes`,
+a list of {"code", ...}, says why. No language in here: `report/words.py` has the sentences. No real row either: see
+`summaries.py`. Read on with `fidelity_scores.py`, `learned_scores.py`, `privacy_scores.py`: the three stages.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import polars as pl
+
+from genwright.errors import GenwrightError, did_you_mean
+from genwright.metrics.effort import EFFORTS
+from genwright.metrics.fidelity_scores import fidelity
+from genwright.metrics.learned_scores import judge_metrics, utility_metrics
+from genwright.metrics.privacy_scores import privacy_metrics
+from genwright.metrics.values import Scene
+from genwright.metrics.view import Tables, view_tables
+
+FORMAT = 1
+ORDER = (
+    "shape", "trend", "missing", "spikes", "logistic_judge", "boosting_judge", "utility",
+    "nearer_to_train", "closest_distance", "closest_ratio", "exact_copies", "copied_identifiers", "copied_texts",
+)  # fmt: skip
+STAGES = ("reading", "fidelity", "judges", "utility", "privacy")
+
+
+def score(
+    train: pl.DataFrame, holdout: pl.DataFrame | None, synthetic: pl.DataFrame, kinds: Mapping[str, str], *,
+    target: str | None = None, effort: str = "full", seed: int = 0,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """All metrics of a synthetic table against the training table, with floors from the hold-out, as the layout above.
+
+    `kinds` names the kind of every column that counts (see `view.KINDS`); further columns are ignored. `holdout` may be
+    None or empty: numbers that need it are then None. `target` names the column to be predicted; without one every column
+    is. `effort`, "quick" or "full", bounds the rows read (see `effort.py`). `progress(done, total, stage)` is called before
+    each stage and at the end. But for "seconds", the result depends on the tables and the seed alone.
+
+    Errors: GW-0501 to GW-0506.
+    """
+    if effort not in EFFORTS:
+        raise GenwrightError("GW-0506", f"There is no effort {effort!r}", did_you_mean(effort, EFFORTS))
+    clock = _Clock(progress)
+    clock.start("reading")
+    tables = view_tables(train, holdout, synthetic, kinds)
+    _check_target(target, tables)
+    scene = Scene(tables, EFFORTS[effort], seed)
+    clock.start("fidelity")
+    metrics, columns, pairs = fidelity(scene)
+    clock.start("judges")
+    metrics |= judge_metrics(scene)
+    clock.start("utility")
+    metrics |= utility_metrics(scene, target, columns)
+    clock.start("privacy")
+    metrics |= privacy_metrics(scene)
+    sizes = {name: tables.views[name].rows if name in tables.views else 0 for name in ("train", "holdout", "synthetic")}
+    return {
+        "format": FORMAT,
+        "effort": effort,
+        "seed": seed,
+        "target": target,
+        "sizes": {**sizes, "columns": len(kinds)},
+        "metrics": {name: metrics[name] for name in ORDER if name in metrics},
+        "columns": columns,
+        "pairs": pairs,
+        "seconds": clock.stop(),
+    }
+
+
+def _check_target(target: str | None, tables: Tables) -> None:
+    if target is not None and target not in tables.modelled:
+        what = f"has the kind {tables.kinds[target]}, which" if target in tables.kinds else "is not in the table, so it"
+        raise GenwrightError(
+            "GW-0505",
+            f"The target {target!r} {what} can not be predicted",
+            f"Name a column that holds numbers or categories. {did_you_mean(target, tables.modelled)}",
+        )
+
+
+class _Clock:
+    """Seconds per stage, and the calls of `progress`."""
+
+    def __init__(self, progress: Callable[[int, int, str], None] | None) -> None:
+        self.progress = progress
+        self.seconds: dict[str, float] = {}
+        self.stage = ""
+        self.since = time.perf_counter()
+
+    def start(self, stage: str) -> None:
+        self._end()
+        self.stage = stage
+        if self.progress is not None:
+            self.progress(STAGES.index(stage), len(STAGES), stage)
+
+    def stop(self) -> dict[str, float]:
+        self._end()
+        if self.progress is not None:
+            self.progress(len(STAGES), len(STAGES), "")
+        return {**self.seconds, "total": round(sum(self.seconds.values()), 2)}
+
+    def _end(self) -> None:
+        now = time.perf_counter()
+        if self.stage:
+            self.seconds[self.stage] = round(now - self.since, 2)
+        self.since = now

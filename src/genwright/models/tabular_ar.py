@@ -1,0 +1,154 @@
+"""`tabular-ar`, the default model for tables: a row is drawn one position at a time, in any order.
+
+Half of the training rows are read in the order of the table, the others in a random order (Uria et al. 2014, arXiv
+1310.1757), so that the common case is learned best and yet any columns can be given and the rest drawn. What is not
+plain maximum likelihood is here: the orders, the calibration of the marginals and the sampler; the network is in
+`networks/row.py`, which is the file to read next.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from genwright.contract import FREE, PRESENT, Batch, DataSpec, GenerativeModel, Phase
+from genwright.networks.row import RowNetwork, Tables
+
+CALIBRATION_ROWS = 20_000
+CALIBRATION_STEPS = 10
+LARGEST_CALIBRATION = math.log(5.0)  # beyond this the network is wrong in a way that weights cannot mend
+ROWS_AT_ONCE = 4_096  # rows whose activations fit the cache of a core; sampling is bound by memory beyond
+
+
+class TabularAR(GenerativeModel):
+    """Autoregressive network over coded rows, with smooth treatment of numbers and conditioning on any columns."""
+
+    phases = (Phase("likelihood", updates="net"),)
+    selects_by = "likelihood"
+    leader: Tensor
+    frequency: Tensor
+    calibration: Tensor
+
+    def __init__(
+        self,
+        spec: DataSpec,
+        *,
+        width: int = 256,  # size of the vector that collects what is known of a row
+        hidden: int = 64,  # units of each layer of a column's own network
+        depth: int = 2,  # layers of a column's own network
+        knots: int = 64,  # resolution of the features that are smooth in the rank of a number
+        dropout: float = 0.2,  # share of first-layer units switched off in training
+        table_order: float = 0.5,  # share of training rows read in the order of the table, not in a random one
+    ) -> None:
+        super().__init__()
+        self.net = RowNetwork(spec.spans, width=width, hidden=hidden, depth=depth, knots=knots)
+        self.missing = [span.missing for span in spec.spans]
+        self.hidden, self.dropout, self.table_order = hidden, dropout, table_order
+        leaders = [t if span.parent is None else span.parent for t, span in enumerate(spec.spans)]
+        self.register_buffer("leader", torch.tensor(leaders), persistent=False)
+        self.register_buffer("frequency", torch.cat([torch.tensor(s.frequency) for s in spec.spans]), persistent=False)
+        self.register_buffer("calibration", torch.zeros(len(self.frequency)))
+
+    def draw(self, phase: Phase, batch: Batch) -> Batch:
+        """Adds `earlier` (B, T, T), which spans each span may see, and `keep` (B, hidden), the factors of dropout."""
+        rows, spans = batch.x.shape
+        random = torch.rand(rows, spans, device=batch.x.device)[:, self.leader]
+        table = torch.arange(spans, device=batch.x.device)[self.leader].to(random.dtype)
+        reads_table = torch.rand(rows, 1, device=batch.x.device) < self.table_order
+        place = torch.where(reads_table, table, random)
+        # A refining span shares its parent's place, and ties go by position: it comes directly after its parent.
+        tie = torch.ones(spans, spans, dtype=torch.bool, device=batch.x.device).tril(-1)
+        before, after = place[:, None, :], place[:, :, None]
+        earlier = (before < after) | ((before == after) & tie)
+        keep = torch.rand(rows, self.hidden, device=batch.x.device) >= self.dropout
+        return batch.drawing(earlier=earlier, keep=keep / (1 - self.dropout))
+
+    def loss(self, phase: Phase, batch: Batch) -> dict[str, Tensor]:
+        """Negative log-likelihood of each row under its order, in nats."""
+        return {"nll": -self.net.log_likelihood(batch.x, batch.drawn["earlier"], batch.drawn["keep"])}
+
+    @torch.no_grad()
+    def fit(self, batches: Iterable[Batch], ledger: Any) -> None:
+        """Weights on the codes that give sampled columns the marginals of the spec; reads no data, costs no privacy.
+
+        One round of iterative proportional fitting (Deming and Stephan 1940) along the table order: each column is
+        set right given own samples of the columns before it, so the errors of early columns do not add up.
+        """
+        self.calibration.zero_()
+        generator = torch.Generator(self.calibration.device).manual_seed(0)
+        free = torch.full((CALIBRATION_ROWS, len(self.leader)), FREE, device=self.calibration.device)
+        self._complete(free, self.net.tables(), generator, calibrate=True)
+
+    @torch.no_grad()
+    def sample(self, n: int, *, condition: Tensor | None = None, generator: torch.Generator) -> Batch:
+        """n rows of codes, (n, T). Given codes are kept: they come first in the order, the rest follows the table's.
+
+        The calibration holds for whole rows in the order of the table only, so conditions switch it off.
+        """
+        device = self.calibration.device
+        rows = torch.full((n, len(self.leader)), FREE, device=device) if condition is None else condition.to(device)
+        tables = self.net.tables()
+        parts = [
+            self._complete(part, tables, generator, calibrated=condition is None) for part in rows.split(ROWS_AT_ONCE)
+        ]
+        return Batch(torch.cat(parts), condition)
+
+    def _complete(
+        self,
+        rows: Tensor,
+        tables: Tables,
+        generator: torch.Generator,
+        *,
+        calibrated: bool = False,
+        calibrate: bool = False,
+    ) -> Tensor:
+        """Draws every code of (B, T) rows that is not given, whatever is given in each row."""
+        given = rows >= 0
+        given[:, self.net.refining] &= given[:, self.net.parent_of_refining]  # a slice of an unknown cell says nothing
+        codes = rows.where(given, 0)
+        context = torch.zeros(len(rows), self.net.context_bias.shape[1], device=rows.device)
+        for span in given.any(0).nonzero()[:, 0].tolist():
+            context += self.net.vector(span, codes, tables) * given[:, span, None]
+        # A given cell is refined before all else: in training no other span sees a cell without its slice.
+        urgent = [t for t in self.net.refining if (given[:, self.leader[t]] & ~given[:, t]).any()]
+        for position, span in enumerate([*urgent, *range(rows.shape[1])]):
+            needed = ~given[:, span] & self.net.applies(span, codes)
+            if position < len(urgent):
+                needed &= given[:, self.leader[span]]
+            if not needed.any():
+                continue
+            chosen = slice(None) if needed.all() else needed  # a slice, unlike a mask, copies nothing
+            logits = self.net.logits(span, context[chosen], tables)
+            here = self.net.codes_of(span)
+            if calibrate:
+                self.calibration[here] = calibration_weights(logits, self.frequency[here])
+            if calibrated or calibrate:
+                logits += self.calibration[here]
+            if self.missing[span]:
+                logits[rows[chosen, span] == PRESENT, 0] = -torch.inf
+            codes[chosen, span] = categorical(logits, generator)
+            context[chosen] += self.net.vector(span, codes[chosen], tables)
+            given[:, span] |= needed
+        return codes
+
+
+def calibration_weights(logits: Tensor, frequency: Tensor) -> Tensor:
+    """Weights, added to (B, V) logits, that make the mean distribution over the rows equal to (V,) frequency."""
+    weights = torch.zeros_like(frequency)
+    for _ in range(CALIBRATION_STEPS):
+        mean = torch.softmax(logits + weights, -1).mean(0)
+        step = torch.where(frequency > 0, (frequency / mean).log(), 0.0)
+        weights = (weights + step).clamp(-LARGEST_CALIBRATION, LARGEST_CALIBRATION)
+    return weights
+
+
+def categorical(logits: Tensor, generator: torch.Generator) -> Tensor:
+    """One code for each row of (B, V) logits, by inverting the distribution function: V exponentials, one random."""
+    cumulative = torch.softmax(logits, -1).cumsum(-1)
+    uniform = torch.rand(len(logits), 1, generator=generator, device=generator.device).to(logits.device)
+    code = torch.searchsorted(cumulative, uniform * cumulative[:, -1:], right=True)
+    return code[:, 0].clamp_max(logits.shape[1] - 1)

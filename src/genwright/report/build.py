@@ -1,0 +1,259 @@
+"""Scores and facts -> report.json and one self-contained report.html.
+
+`scores` is what `metrics.table.score` returns; `facts` says how the rows were made, all of it optional: "name", "model",
+"settings", "data", "outcome", "seconds", "versions", "files", "command", "epsilon" ... (any plain values; the page lists
+them). The page needs no network, carries both languages and stays small on tables of 1,000 columns because only the worst
+columns are drawn. `template.html.j2` is the page, `words.py` its sentences, `figures.py` and `heat.py` its drawings.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from genwright.folder import write_text
+from genwright.report import figures, heat
+from genwright.report.verdict import grade, show, show_metric, verdict
+from genwright.report.words import LANGUAGES, TEXT, Words, say
+
+DRAWN_COLUMNS = 60
+LISTED_COLUMNS = 1_000
+GROUPS = {
+    "fidelity": ("shape", "trend", "missing", "spikes"),
+    "judges": ("logistic_judge", "boosting_judge"),
+    "utility": ("utility",),
+    "privacy": (
+        "nearer_to_train", "closest_distance", "closest_ratio", "exact_copies", "copied_identifiers", "copied_texts",
+    ),
+}  # fmt: skip
+FACTS_FIRST = ("name", "model", "command", "data", "outcome", "settings", "seconds", "versions", "files")
+
+
+def write_report(folder: str | Path, scores: dict[str, Any], facts: dict[str, Any], *, language: str = "auto") -> Path:
+    """Write report.json and report.html into `folder`, each whole or not at all; returns the path of the page.
+
+    report.json is `scores` with one more entry, "facts". Errors: GW-0301 if the folder can not be written.
+    """
+    folder = Path(folder)
+    data = json.dumps({**scores, "facts": facts}, ensure_ascii=False, allow_nan=False, default=str)
+    write_text(folder / "report.json", data + "\n")
+    page = folder / "report.html"
+    write_text(page, build_report(scores, facts, language=language))
+    return page
+
+
+def build_report(scores: dict[str, Any], facts: dict[str, Any], *, language: str = "auto") -> str:
+    """The page as a string. `language` is "en", "zh" or "auto": what the reader's browser prefers."""
+    sizes = {name: f"{number:,}" for name, number in scores["sizes"].items()}
+    return _template().render(
+        language=language if language in LANGUAGES else "en",
+        follow_browser=language not in LANGUAGES,
+        say=say,
+        name=str(facts.get("name") or ""),
+        sizes=say("sizes", **sizes),
+        effort=say("effort_full" if scores["effort"] == "full" else "effort_quick"),
+        verdict=verdict(scores),
+        groups={
+            group: [_metric(n, scores) for n in names if n in scores["metrics"]] for group, names in GROUPS.items()
+        },
+        columns=_columns(scores),
+        pairs=_pairs(scores),
+        skills=_skills(scores),
+        target=scores["target"],
+        extras=_privacy_extras(scores["metrics"]),
+        limits=_limits(scores, facts),
+        facts=_facts(scores, facts),
+        has_holdout=scores["sizes"]["holdout"] > 0,
+    )
+
+
+@cache
+def _template() -> Any:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["drawing"] = Markup  # only for what figures.py and heat.py made: they escape every label
+    environment.filters["show"] = show
+    return environment.get_template("template.html.j2")
+
+
+def _metric(name: str, scores: dict[str, Any]) -> dict[str, Any]:
+    """One line of the tables."""
+    metric = scores["metrics"][name]
+    shown = {key: show_metric(metric, key) for key in ("value", "floor", "copycat")}
+    interval = None
+    if "interval" in metric and metric["value"] is not None:
+        low, high = metric["interval"]
+        interval = say("interval", low=show(low, 3), high=show(high, 3))
+    return {
+        **shown,
+        "name": say(f"{name}.name"),
+        "meaning": say(f"{name}.meaning"),
+        "definition": say(f"{name}.definition"),
+        "grade": grade(name, metric),
+        "interval": interval,
+        "notes": [note_words(note) for note in metric.get("notes", [])],
+        "gauge": figures.gauge(metric, say("scale_text", **shown).en),
+    }
+
+
+def note_words(note: Mapping[str, Any]) -> Words:
+    """The sentence of a note; whole numbers with separators, lists with commas."""
+    shown = {
+        key: f"{value:,}"
+        if isinstance(value, int)
+        else ", ".join(map(str, value))
+        if isinstance(value, list)
+        else value
+        for key, value in note.items()
+        if key != "code"
+    }
+    return say(f"note.{note['code']}", **shown)
+
+
+def _columns(scores: dict[str, Any]) -> dict[str, Any]:
+    """Which columns are drawn and listed, and each one's figure and numbers."""
+    columns = scores["columns"]
+    names = list(columns)
+    worst = sorted((n for n in names if "histogram" in columns[n]), key=lambda n: -_shape(columns[n]))
+    drawn = set(worst[:DRAWN_COLUMNS])
+    listed = (
+        names if len(names) <= LISTED_COLUMNS else sorted(names, key=lambda n: -_shape(columns[n]))[:LISTED_COLUMNS]
+    )
+    return {
+        "total": len(names),
+        "modelled": len(worst),
+        "drawn": [_column(name, columns[name]) for name in names if name in drawn],
+        "listed": [(name, columns[name]) for name in listed],
+        "has": {key: any(key in columns[n] for n in listed) for key in ("spikes", "utility")},
+    }
+
+
+def _shape(column: dict[str, Any]) -> float:
+    return column["shape"]["value"] if "shape" in column else -1.0
+
+
+def _column(name: str, column: dict[str, Any]) -> dict[str, Any]:
+    histogram = column["histogram"]
+    floor = column["shape"]["floor"]
+    return {
+        "name": name,
+        "column": column,
+        "figure": figures.column_figure(histogram, f"{name}: {show(column['shape']['value'])} %"),
+        "bins": _bin_labels(histogram),
+        "histogram": histogram,
+        "order": round(column["shape"]["value"], 4),
+        "mark": grade("shape", {"value": column["shape"]["value"], "floor": floor, "unit": "%"}),
+    }
+
+
+def _bin_labels(histogram: dict[str, Any]) -> list[str]:
+    if "labels" in histogram:
+        return list(histogram["labels"])
+    edges = histogram["edge_labels"]
+    if not edges:
+        return []
+    return [f"< {edges[0]}", *(f"{a} – {b}" for a, b in itertools.pairwise(edges)), f"≥ {edges[-1]}"]
+
+
+def _pairs(scores: dict[str, Any]) -> dict[str, Any] | None:
+    """The four maps and their numbers; None where there is no pair."""
+    pairs = scores["pairs"]
+    if not pairs["measured"]:
+        return None
+    names = pairs["columns"]
+    errors = [
+        v for matrix in (pairs["error"], pairs["floor"]) if matrix for row in matrix for v in row if v is not None
+    ]
+    top = max(errors, default=0.0)
+    top = max(1.0, top)
+    maps = [("relation_train", pairs["relation"]["train"]), ("relation_synthetic", pairs["relation"]["synthetic"])]
+    drawn = [(key, heat.heat_map(names, matrix, 1.0, say(key).en, ""), say("scale_relation")) for key, matrix in maps]
+    for key, matrix in (("error_synthetic", pairs["error"]), ("error_floor", pairs["floor"])):
+        if matrix:
+            drawn.append((key, heat.heat_map(names, matrix, top, say(key).en, " %"), say("scale_error", top=show(top))))
+    rows = [
+        {
+            "columns": (names[i], names[j]),
+            "error": pairs["error"][i][j],
+            "floor": pairs["floor"][i][j] if pairs["floor"] else None,
+            "relation": {table: matrix[i][j] for table, matrix in pairs["relation"].items()},
+        }
+        for i in range(len(names))
+        for j in range(i + 1, len(names))
+        if pairs["error"][i][j] is not None
+    ]
+    return {
+        "maps": drawn,
+        "rows": rows,
+        "worst": pairs["worst"][:10],
+        "shown": len(names),
+        "total": scores["sizes"]["columns"],
+    }
+
+
+def _skills(scores: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    return [(name, column["utility"]) for name, column in scores["columns"].items() if "utility" in column]
+
+
+def _privacy_extras(metrics: dict[str, Any]) -> list[Words]:
+    share, copies = metrics["nearer_to_train"], metrics["exact_copies"]
+    out = []
+    if share.get("equal_size") is not None:
+        out.append(say("equal_size", share=show(share["equal_size"], 3)))
+    if copies.get("of_holdout") is not None:
+        out.append(say("of_holdout", share=show(copies["of_holdout"])))
+    return out
+
+
+def _limits(scores: dict[str, Any], facts: dict[str, Any]) -> list[Words]:
+    out = [say(f"limits_{number}") for number in (1, 3, 4, 2)]
+    if scores["sizes"]["holdout"] == 0:
+        return [say("limits_no_holdout"), *out]
+    if facts.get("epsilon") is not None:
+        out.insert(0, say("outside_guarantee", epsilon=facts["epsilon"]))
+    return [*out, say("limits_5")]
+
+
+def _facts(scores: dict[str, Any], facts: dict[str, Any]) -> list[tuple[Words | None, list[tuple[Words, str]]]]:
+    """Groups of (name, value) lines in a steady order, what the report itself took last."""
+    ordered = [*(n for n in FACTS_FIRST if n in facts), *(n for n in facts if n not in FACTS_FIRST)]
+    single: list[tuple[Words, str]] = []
+    groups: list[tuple[Words | None, list[tuple[Words, str]]]] = []
+    for name in ordered:
+        value = facts[name]
+        if isinstance(value, Mapping):
+            groups.append(
+                (_fact_name(name), [(Words(str(key), str(key)), _fact(entry)) for key, entry in value.items()])
+            )
+        else:
+            single.append((_fact_name(name), _fact(value)))
+    report = {"effort": scores["effort"], "seed": scores["seed"], "target": scores["target"] or "–"}
+    report |= {f"seconds: {stage}": seconds for stage, seconds in scores["seconds"].items()}
+    own = [(Words(name, name), _fact(value)) for name, value in report.items()]
+    return [*([(None, single)] if single else []), *groups, (say("fact.report"), own)]
+
+
+def _fact_name(name: str) -> Words:
+    return say(f"fact.{name}") if f"fact.{name}" in TEXT else Words(name, name)
+
+
+def _fact(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, Mapping | list | tuple):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)

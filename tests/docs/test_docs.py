@@ -1,0 +1,96 @@
+"""Every command and Python block of the README files and every example file is really run."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import people
+import polars as pl
+import pytest
+
+from genwright import settings, trainer
+from genwright.models import MODELS
+
+ROOT = Path(__file__).parents[2]
+FAST = {"GENWRIGHT_STEPS": "20", "GENWRIGHT_REPORT": "true"}
+READMES = ["README.md", "README.zh-CN.md"]
+
+
+def blocks(name: str, language: str) -> list[str]:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def place(folder: Path) -> None:
+    """The files that the README speaks of."""
+    people.csv(folder, 400, "patients.csv")
+    people.csv(folder, 100, "test.csv")
+    people.csv(folder, 100, "synthetic.csv")
+    people.frame(60).with_columns(pl.when(pl.col("age") > 40).then(pl.col("age")).alias("age")).write_csv(folder / "gaps.csv")
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_every_command_runs(name, tmp_path):
+    place(tmp_path)
+    commands = [line for block in blocks(name, "bash") for line in block.splitlines() if line and line[0] != "#"]
+    assert len(commands) > 8
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    for command in commands:
+        words = shlex.split(command, comments=True)
+        if words[0] == "make":
+            assert words[1] in targets, command
+        elif words[0] == "genwright" and words[1] != "demo":
+            done = subprocess.run(
+                [sys.executable, "-m", "genwright", *words[1:]],
+                cwd=tmp_path, env={**os.environ, **({} if "--resume" in words else FAST)},
+                capture_output=True, text=True, timeout=300, check=False,
+            )  # fmt: skip
+            assert done.returncode == 0, (command, done.stderr)
+        else:
+            assert words[0] in ("git", "cd", "pip", "genwright"), command
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_every_python_block_runs(name, tmp_path, monkeypatch):
+    place(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for key, value in FAST.items():
+        monkeypatch.setenv(key, value)
+    (code,) = blocks(name, "python")
+    assert len([line for line in code.splitlines() if line.strip()]) <= 10
+    exec(compile(code, name, "exec"), {})
+
+
+def test_both_languages_show_the_same_code():
+    for language in ("bash", "python"):
+        english, chinese = (blocks(name, language) for name in READMES)
+        strip = [[re.sub(r"\s*#.*", "", line) for block in part for line in block.splitlines()] for part in (english, chinese)]
+        assert strip[0] == strip[1]
+
+
+def test_links_lead_somewhere():
+    for page in [ROOT / name for name in (*READMES, "CONTRIBUTING.md")] + list((ROOT / "docs").rglob("*.md")):
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_there_is_an_example_and_a_page_for_every_model():
+    assert {path.stem for path in (ROOT / "examples").glob("*.toml")} == set(MODELS)
+    assert {path.stem for path in (ROOT / "docs" / "models").glob("*.md")} == set(MODELS)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.toml")), ids=lambda path: path.stem)
+def test_every_example_trains(path, tmp_path):
+    given = settings.from_file(path) | {"out": str(tmp_path / "run"), "report": False}
+    settings.build(given)
+    run = trainer.start(people.csv(tmp_path, 200), {**given, "steps": 10}, quiet=True)
+    assert len(run.sample(10)) == 10
+
+
+def test_every_error_code_is_in_the_list():
+    text = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
+    used = {code for path in (ROOT / "src").rglob("*.py") for code in re.findall(r'"(GW-\d{4})"', path.read_text())}
+    assert used == set(re.findall(r"GW-\d{4}", text))
