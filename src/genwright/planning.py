@@ -35,7 +35,7 @@ def plan(data: Any, given: Mapping[str, Any]) -> str:
     started = time.monotonic()
     table = Table.open(data, settings)
     if table.training_rows == 0:
-        raise GenwrightError("GW-0106", f"{table.source.name!r} has no rows to train on", "Give a table with rows.")
+        raise GenwrightError("GW-0118", f"{table.source.name!r} has no rows to train on", "Give a table with rows.")
     settings = settings_layer.build({**given, "data": str(data)}, rows=table.training_rows)
     set_threads(settings.threads)
     device = choose_device(settings.device)

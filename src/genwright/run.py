@@ -116,8 +116,10 @@ class Run:
         return frame
 
     def _users(self, typed: pl.DataFrame, origin: Origin) -> Any:
-        """In a file every cell has its text; in Python it has its type."""
-        return to_user_frame(self.codec.schema.format(typed), origin) if origin.format == "frame" else typed
+        """In a file every cell has its text; in Python it has its type, and a frame that of the user's library."""
+        if origin.format != "frame":
+            return typed
+        return to_user_frame(self.codec.schema.format(typed) if self.origin.format == "frame" else typed, origin)
 
     def impute(self, table: Any, *, seed: int = 0) -> Any:
         """The table (path or frame) with its missing values drawn from the model, given each row's other values."""

@@ -39,7 +39,7 @@ class Table:
         """From a path or a frame. The schema is the given one, the file named in the settings, or found by looking."""
         source = open_table(data)
         if schema is None and settings.schema:
-            schema = Schema.from_toml(Path(settings.schema).read_text(encoding="utf-8"))
+            schema = _read_schema(Path(settings.schema))
         schema = schema or Schema.inspect(source)
         rows = sum(len(frame) for frame in source.batches())
         share = 0.0 if settings.test else settings.holdout
@@ -98,17 +98,26 @@ class Table:
         return pl.concat(parts) if parts else self.schema.parse(pl.DataFrame(schema=self.source.columns))
 
 
+def _read_schema(path: Path) -> Schema:
+    try:
+        return Schema.from_toml(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise GenwrightError(
+            "GW-0203", f"The schema {str(path)!r} cannot be read ({error})", "`genwright data FILE` writes one."
+        ) from None
+
+
 def read_like(path: Any, schema: Schema, *, what: str, most: int = FRAME_ROWS) -> pl.DataFrame:
     """A whole second table (test rows, synthetic rows, rows to impute) typed by the first one's schema.
 
-    Raises GW-0105, naming the columns, when they are not the same; their order may differ.
+    Raises GW-0117, naming the columns, when they are not the same; their order may differ.
     """
     source = open_table(path)
     wanted = [column.name for column in schema.columns]
     missing = [name for name in wanted if name not in source.columns]
     if missing:
         raise GenwrightError(
-            "GW-0105",
+            "GW-0117",
             f"The {what} {source.name!r} lacks the columns {', '.join(map(repr, missing[:5]))}",
             "Give a file with the columns of the training data.",
         )
@@ -118,7 +127,7 @@ def read_like(path: Any, schema: Schema, *, what: str, most: int = FRAME_ROWS) -
         if sum(map(len, parts)) >= most:
             break
     if not parts:
-        raise GenwrightError("GW-0106", f"The {what} {source.name!r} has no rows", "Give a file with rows.")
+        raise GenwrightError("GW-0118", f"The {what} {source.name!r} has no rows", "Give a file with rows.")
     return pl.concat(parts).head(most)
 
 

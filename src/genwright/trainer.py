@@ -128,11 +128,11 @@ class _Training:
             table = Table.open(self.run.training_data(), self.settings, schema)
             if table.training_rows == 0:
                 raise GenwrightError(
-                    "GW-0106", f"{table.source.name!r} has no rows to train on", "Give a table with rows."
+                    "GW-0118", f"{table.source.name!r} has no rows to train on", "Give a table with rows."
                 )
             self.run.check_fingerprint(table)
         if not table.schema.columns:
-            raise GenwrightError("GW-0106", f"{table.source.name!r} has no columns", "Give a table with columns.")
+            raise GenwrightError("GW-0118", f"{table.source.name!r} has no columns", "Give a table with columns.")
         if "target" in self.given and self.settings.target:
             _check_column(self.settings.target, table)
         self.settings = settings_layer.build(self.given, rows=table.training_rows)
@@ -285,7 +285,7 @@ def _all_batches(rows: Rows, device: torch.device) -> Iterator[Batch]:
 
 def _reserve(limit: float | None) -> float:
     """Seconds of a time limit kept for calibration, sampling and the report."""
-    return 0.0 if limit is None else min(20.0, 0.3 * limit)
+    return 0.0 if limit is None else min(20.0, 0.4 * limit)
 
 
 def _check_column(name: str, table: Table) -> None:

@@ -191,9 +191,9 @@ def test_a_time_limit_is_kept(tmp_path):
 
     started = time.monotonic()
     run = genwright.train(
-        people.csv(tmp_path, 600), out=tmp_path / "run", time="8s", preset="best", report=False, quiet=True
+        people.csv(tmp_path, 600), out=tmp_path / "run", time="12s", preset="best", report=False, quiet=True
     )
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 14
     assert run.settings.steps == run.state["outcome"]["steps"] or run.state["outcome"]["cut"]
 
 
@@ -203,7 +203,7 @@ def test_a_time_limit_is_kept(tmp_path):
         ({"target": "incme"}, "GW-0209"),
         ({"device": "cuda:77"}, "GW-0401"),
         ({"bach": 3}, "GW-0202"),
-        ({"schema": "nowhere.toml"}, "GW-01"),
+        ({"schema": "nowhere.toml"}, "GW-0203"),
     ],
 )
 def test_wrong_settings_are_said_before_training(settings, code, tmp_path):

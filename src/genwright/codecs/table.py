@@ -84,9 +84,9 @@ class TableCodec:
     def encode_partial(self, frame: pl.DataFrame) -> np.ndarray:
         """(n, spans) int64 codes with FREE where a value is unknown or its column is not in the frame; PRESENT where
         it is missing and the column's codes could say so: what is drawn there shall be a value."""
-        codes = self._codes(frame)
+        codes, known = self._codes(frame), set(frame.columns)
         for coder, span in zip(self.coders, self._spans, strict=True):
-            if coder.column.name in frame.columns and span.start < span.stop:
+            if coder.column.name in known and span.start < span.stop:
                 missing = frame[coder.column.name].is_null().to_numpy()
                 codes[missing, span] = FREE
                 if coder.missing:
@@ -208,9 +208,9 @@ class TableCodec:
                 self.counts[at] += np.bincount(known[known != FREE], minlength=len(self.counts[at]))
 
     def _codes(self, frame: pl.DataFrame) -> np.ndarray:
-        codes = np.full((frame.height, len(self.counts)), FREE, dtype=np.int64)
+        codes, known = np.full((frame.height, len(self.counts)), FREE, dtype=np.int64), set(frame.columns)
         for coder, span in zip(self.coders, self._spans, strict=True):
-            if coder.column.name in frame.columns:
+            if coder.column.name in known:
                 for at, part in zip(range(span.start, span.stop), coder.encode(frame[coder.column.name]), strict=True):
                     codes[:, at] = part
         return codes

@@ -40,12 +40,15 @@ class Schema:
         """The columns' names, in order."""
         return [column.name for column in self.columns]
 
+    @cached_property
+    def _by_name(self) -> dict[str, Column]:
+        return {column.name: column for column in self.columns}
+
     def __getitem__(self, name: str) -> Column:
         """The column of that name; GW-0112 with the nearest right one when there is none."""
-        for column in self.columns:
-            if column.name == name:
-                return column
-        raise GenwrightError("GW-0112", f"There is no column {name!r}", did_you_mean(name, self.names))
+        if name not in self._by_name:
+            raise GenwrightError("GW-0112", f"There is no column {name!r}", did_you_mean(name, self.names))
+        return self._by_name[name]
 
     @classmethod
     def inspect(cls, source: TableSource, *, sample_rows: int = 200_000) -> Schema:
@@ -58,7 +61,8 @@ class Schema:
 
         Raises GW-0112 for a column that the frame lacks, GW-0113 for a value that its column's kind does not allow.
         """
-        return pl.DataFrame([self._parse(column, frame) for column in self.columns])
+        given = {values.name: values for values in frame.get_columns()}
+        return pl.DataFrame([self._parse(column, given) for column in self.columns])
 
     def format(self, frame: pl.DataFrame) -> pl.DataFrame:
         """A typed frame in the user's form: order, words, precision, dtypes; the opposite of `parse`."""
@@ -131,17 +135,17 @@ class Schema:
         except (KeyError, TypeError, ValueError, AttributeError):
             raise GenwrightError("GW-0301", "The schema in the run folder is damaged", "Train again") from None
 
-    def _parse(self, column: Column, frame: pl.DataFrame) -> pl.Series:
-        if column.name not in frame.columns:
+    def _parse(self, column: Column, given: Mapping[str, pl.Series]) -> pl.Series:
+        if column.name not in given:
             raise GenwrightError(
-                "GW-0112", f"The table has no column {column.name!r}", did_you_mean(column.name, frame.columns)
+                "GW-0112", f"The table has no column {column.name!r}", did_you_mean(column.name, given)
             )
-        typed, odd = parse_column(column, frame[column.name])
+        typed, odd = parse_column(column, given[column.name])
         if odd.any():
             row = int(odd.arg_true()[0])
             raise GenwrightError(
                 "GW-0113",
-                f"Column {column.name!r} is declared as {column.kind}, but {frame[column.name][row]!r} "
+                f"Column {column.name!r} is declared as {column.kind}, but {given[column.name][row]!r} "
                 f"(row {row + 1:,} of the batch) is none",
                 "Correct the value, or declare the column as category or text in the schema file",
             )
