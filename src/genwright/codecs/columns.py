@@ -1,6 +1,6 @@
 """One column of a table <-> one or two integer codes: numbers and categories.
 
-Every coder has the same six methods; code 0 means missing wherever the column has missing values. Columns whose
+Every coder has the same methods; code 0 means missing wherever the column has missing values. Columns whose
 values are made afresh are in `fresh.py`: read it next.
 """
 

@@ -64,7 +64,7 @@ def find_dialect(head: str, *, complete: bool, delimiter: str | None = None) -> 
 
 
 def _rows(text: str, delimiter: str, quote: str) -> list[list[str]]:
-    """Parsed rows, without blank lines; the last is left out where cutting the head may have torn it."""
+    """Parsed rows, without blank lines."""
     try:
         rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quotechar=quote) if row]
     except csv.Error:  # a cell beyond the module's limit: the lines as they are, quotes read as letters

@@ -147,22 +147,23 @@ def _open_text(path: Path, name: str, usual: str | None, delimiter: str | None, 
     )
     text = DelimitedText(path, facts.encoding, dialect, columns)
     source = TableSource(name, columns, origin, _digest=lambda: facts.sha256)
-
-    def frames(rows: int) -> Iterator[pl.DataFrame]:
-        repairs, count = Repairs(), 0
-        for frame in text.frames(repairs):
-            count += frame.height
-            yield frame
-        if not count:
-            what = f"{path} has a header but no rows" if dialect.header else f"{path} has no rows"
-            raise GenwrightError("GW-0102", what, "Give a file with at least one row")
-        for sentence in repairs.sentences():
-            source.note(sentence)
-
-    source._frames = frames
+    source._frames = lambda rows: _text_frames(text, source)
     _note_guesses(source, facts.guessed, dialect.header)
     next(source._frames(1))  # header only, or a torn first row: said now, not in the middle of a run
     return source
+
+
+def _text_frames(text: DelimitedText, source: TableSource) -> Iterator[pl.DataFrame]:
+    """The file's frames; what a whole reading had to mend becomes notes."""
+    repairs, count = Repairs(), 0
+    for frame in text.frames(repairs):
+        count += frame.height
+        yield frame
+    if not count:
+        what = f"{text.path} has a header but no rows" if source.origin.header else f"{text.path} has no rows"
+        raise GenwrightError("GW-0102", what, "Give a file with at least one row")
+    for sentence in repairs.sentences():
+        source.note(sentence)
 
 
 def _note_guesses(source: TableSource, guessed: bool, header: bool) -> None:

@@ -44,27 +44,27 @@ def is_category(view: View, columns: Sequence[str]) -> list[bool]:
 def linear_features(real: View, other: View, columns: Sequence[str]) -> tuple[Matrix, Matrix]:
     """Both tables as (rows, width): numbers standardised with both tables' mean and spread, missing ones at the mean plus
     a column that says so; categories one-hot, with all labels from the 50th on as one."""
-    parts: list[Floats] = []
+    parts: list[Matrix] = []  # single precision: half the time and memory, and a judge needs no more
     for name in columns:
         if name in real.numbers:
             parts += _number(np.concatenate([real.numbers[name], other.numbers[name]]))
         else:
             parts.append(_one_hot(np.concatenate([real.codes[name], other.codes[name]])))
-    matrix = np.column_stack(parts).astype(np.float32)  # half the time, and a judge needs no more
+    matrix = np.column_stack(parts)
     return matrix[: real.rows], matrix[real.rows :]
 
 
-def _number(values: Floats) -> list[Floats]:
+def _number(values: Floats) -> list[Matrix]:
     missing = np.isnan(values)
     present = values[~missing]
     mean, spread = (float(present.mean()), float(present.std())) if present.size else (0.0, 0.0)
-    scaled = np.where(missing, 0.0, values - mean) / (spread or 1.0)
-    return [scaled, missing.astype(np.float64)] if missing.any() else [scaled]
+    scaled = (np.where(missing, 0.0, values - mean) / (spread or 1.0)).astype(np.float32)
+    return [scaled, missing.astype(np.float32)] if missing.any() else [scaled]
 
 
-def _one_hot(codes: NDArray[np.int32]) -> Floats:
+def _one_hot(codes: NDArray[np.int32]) -> Matrix:
     capped = np.minimum(codes, ONE_HOT_LABELS) + 1
     levels, where = np.unique(capped, return_inverse=True)
-    matrix = np.zeros((len(codes), len(levels)))
+    matrix = np.zeros((len(codes), len(levels)), dtype=np.float32)
     matrix[np.arange(len(codes)), where] = 1
     return matrix

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -39,7 +40,7 @@ def write_report(folder: str | Path, scores: dict[str, Any], facts: dict[str, An
     report.json is `scores` with one more entry, "facts". Errors: GW-0301 if the folder can not be written.
     """
     folder = Path(folder)
-    data = json.dumps({**scores, "facts": facts}, ensure_ascii=False, allow_nan=False, default=str)
+    data = json.dumps({**scores, "facts": _plain(facts)}, ensure_ascii=False, allow_nan=False)
     write_text(folder / "report.json", data + "\n")
     page = folder / "report.html"
     write_text(page, build_report(scores, facts, language=language))
@@ -104,7 +105,7 @@ def _metric(name: str, scores: dict[str, Any]) -> dict[str, Any]:
         "grade": grade(name, metric),
         "interval": interval,
         "notes": [note_words(note) for note in metric.get("notes", [])],
-        "gauge": figures.gauge(metric, say("scale_text", **shown).en),
+        "gauge": figures.gauge(metric),
     }
 
 
@@ -179,10 +180,15 @@ def _pairs(scores: dict[str, Any]) -> dict[str, Any] | None:
     top = max(errors, default=0.0)
     top = max(1.0, top)
     maps = [("relation_train", pairs["relation"]["train"]), ("relation_synthetic", pairs["relation"]["synthetic"])]
-    drawn = [(key, heat.heat_map(names, matrix, 1.0, say(key).en, ""), say("scale_relation")) for key, matrix in maps]
+    drawn = [
+        (key, heat.heat_map(names, matrix, 1.0, " / ".join(say(key)), ""), say("scale_relation"))
+        for key, matrix in maps
+    ]
     for key, matrix in (("error_synthetic", pairs["error"]), ("error_floor", pairs["floor"])):
         if matrix:
-            drawn.append((key, heat.heat_map(names, matrix, top, say(key).en, " %"), say("scale_error", top=show(top))))
+            drawn.append(
+                (key, heat.heat_map(names, matrix, top, " / ".join(say(key)), " %"), say("scale_error", top=show(top)))
+            )
     rows = [
         {
             "columns": (names[i], names[j]),
@@ -199,7 +205,7 @@ def _pairs(scores: dict[str, Any]) -> dict[str, Any] | None:
         "rows": rows,
         "worst": pairs["worst"][:10],
         "shown": len(names),
-        "total": scores["sizes"]["columns"],
+        "total": sum("histogram" in column for column in scores["columns"].values()),
     }
 
 
@@ -243,6 +249,17 @@ def _facts(scores: dict[str, Any], facts: dict[str, Any]) -> list[tuple[Words | 
     report |= {f"seconds: {stage}": seconds for stage, seconds in scores["seconds"].items()}
     own = [(Words(name, name), _fact(value)) for name, value in report.items()]
     return [*([(None, single)] if single else []), *groups, (say("fact.report"), own)]
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can hold: numbers that are not finite become None, paths and other objects their text."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, bool | int | str) else str(value)
 
 
 def _fact_name(name: str) -> Words:

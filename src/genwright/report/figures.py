@@ -107,11 +107,11 @@ def shorten(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def gauge(metric: dict[str, Any], label: str) -> str:
+def gauge(metric: dict[str, Any]) -> str:
     """Where value (dot), interval (bar), floor (diamond), copycat (cross) and the best possible (dotted line) lie.
 
     The scale runs from the least to the largest of them, left to right, and never magnifies differences that do not
-    matter; empty where there is no value.
+    matter; empty where there is no value. Screen readers skip it: the numbers are in the same line of the table.
     """
     if metric["value"] is None:
         return ""
@@ -137,10 +137,7 @@ def gauge(metric: dict[str, Any], label: str) -> str:
     if len(ends) == 2:
         parts.append(f'<path class="whisker" d="M{at(ends[0]):.1f} 12H{at(ends[1]):.1f}"/>')
     parts.append(f'<circle class="dot" cx="{at(metric["value"]):.1f}" cy="12" r="4"/>')
-    return (
-        f'<svg class="gauge" viewBox="0 0 130 24" role="img" aria-label="{escape(label, quote=True)}">'
-        f"{''.join(parts)}</svg>"
-    )
+    return f'<svg class="gauge" viewBox="0 0 130 24" aria-hidden="true">{"".join(parts)}</svg>'
 
 
 def _best(metric: dict[str, Any]) -> float | None:

@@ -43,8 +43,10 @@ def grade(name: str, metric: dict[str, Any]) -> str:
         return _at_most(value - max(0.5, floor or 0.5), 0.03, 0.10)
     if name in ("closest_distance", "closest_ratio"):  # at least .8 / .5 of the floor
         return "unknown" if floor is None else _at_most(1 - value / floor if floor > 0 else 0.0, 0.2, 0.5)
-    # Errors: at most 1.5 / 3 times the floor.
-    reference = max(floor if floor is not None else 0.0, NOISE[name])
+    if floor is None and name in ("shape", "trend", "missing", "spikes"):
+        return "unknown"  # how much of an error is chance, only the floor can tell
+    # Errors: at most 1.5 / 3 times the floor. Copies count without a floor too: better warned than not.
+    reference = max(floor or 0.0, NOISE[name])
     return _at_most(value / reference, 1.5, 3.0)
 
 
@@ -83,10 +85,10 @@ def _close(metrics: dict[str, Any]) -> Judgement:
         return Judgement("close", "unknown", say("close.unknown"))
     numbers = say(
         "close.numbers",
-        shape=show(shape["value"]), shape_floor=show(shape["floor"]),
-        trend=show(trend["value"]), trend_floor=show(trend["floor"]),
+        shape=show_metric(shape, "value"), shape_floor=show_metric(shape, "floor"),
+        trend=show_metric(trend, "value"), trend_floor=show_metric(trend, "floor"),
     )  # fmt: skip
-    return Judgement("close", found, _glue(say(f"close.{found}"), numbers))
+    return Judgement("close", found, _glue(say(f"close.{found}" if found != "unknown" else "close.no_floor"), numbers))
 
 
 def _judge(metrics: dict[str, Any]) -> Judgement:

@@ -38,7 +38,6 @@ PAGE: dict[str, tuple[str, str]] = {
     "language_button": ("中文", "English"),
     "theme_button": ("Light / dark", "浅色 / 深色"),
     "skip": ("Skip to the verdict", "跳到结论"),
-    "contents": ("Contents", "目录"),
     "verdict": ("Verdict", "结论"),
     "summary": ("All numbers", "全部指标"),
     "columns": ("Columns", "各列"),
@@ -78,11 +77,6 @@ PAGE: dict[str, tuple[str, str]] = {
         "● synthetic (bar: 95 % interval)  ◇ floor  ✕ copycat  ┊ best possible",
         "● 合成（横线：95 % 区间）  ◇ 真实参照  ✕ 照抄参照  ┊ 理论最佳",
     ),
-    "scale_text": (
-        "synthetic {value}, floor {floor}, copycat {copycat}",
-        "合成 {value}，真实参照 {floor}，照抄参照 {copycat}",
-    ),
-    "absent": ("not measured", "未测"),
     "good": ("good", "良好"),
     "fair": ("fair", "尚可"),
     "poor": ("poor", "较差"),
@@ -104,7 +98,6 @@ PAGE: dict[str, tuple[str, str]] = {
     "all_columns": ("All columns in numbers", "全部列的数字"),
     "filter": ("Find a column", "查找列"),
     "worst_first": ("Worst first", "最差的在前"),
-    "table_order": ("Table order", "按表中顺序"),
     "column": ("Column", "列"),
     "kind": ("Kind", "类型"),
     "shape_error": ("Shape error", "形状误差"),
@@ -125,9 +118,9 @@ PAGE: dict[str, tuple[str, str]] = {
     "pairs_intro": (
         "How strongly two columns go together: Pearson's r for two numbers (a bar across the square: negative), Cramér's V "
         "otherwise. The larger the square, the stronger. The two maps above should look the same; the two below, "
-        "one error per pair on the same scale, should look alike and pale.",
+        "one error per pair on the same scale, should look alike, with small squares.",
         "两列相关的强弱：两个数值列用皮尔逊相关系数（方块内有横条表示负相关），其余用克拉默 V。方块越大关系越强。上面两图应当一致；"
-        "下面两图是每对列的误差（同一标尺），应当相近且稀疏。",
+        "下面两图是每对列的误差（同一标尺），应当相近，方块都小。",
     ),
     "relation_train": ("Relations in the training rows", "训练数据中的关系"),
     "relation_synthetic": ("Relations in the synthetic rows", "合成数据中的关系"),
@@ -206,7 +199,6 @@ PAGE: dict[str, tuple[str, str]] = {
         "This model was trained with a privacy budget: epsilon {epsilon}. This report touches real rows and stands outside that guarantee.",
         "该模型带隐私预算训练：epsilon = {epsilon}。本报告接触真实数据，不在该保证之内。",
     ),
-    "no_facts": ("Nothing is known about how these rows were made.", "没有关于这些行如何得到的信息。"),
     "definitions": ("Exact definitions", "精确定义"),
     "footer": ("Made by Genwright. One file, no network.", "由 Genwright 生成。单一文件，不联网。"),
 }  # fmt: skip

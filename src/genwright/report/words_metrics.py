@@ -44,8 +44,8 @@ METRICS: dict[str, tuple[str, str]] = {
     ),
     "logistic_judge.name": ("Logistic judge (C2ST)", "逻辑回归判别 (C2ST)"),
     "logistic_judge.meaning": (
-        "1 if a simple judge can only guess which rows are synthetic, 0 if it always knows.",
-        "简单判别器全凭猜时为 1，总能认出合成行时为 0。",
+        "1 if a simple judge, which weighs each column on its own, can only guess which rows are synthetic; 0 if it always knows.",
+        "只会逐列权衡的简单判别器全凭猜时为 1，总能认出合成行时为 0。",
     ),
     "logistic_judge.definition": (
         "1 - (2 max(AUC, .5) - 1) of a logistic regression, 3 folds, equal numbers of rows.",
@@ -82,8 +82,8 @@ METRICS: dict[str, tuple[str, str]] = {
     ),
     "closest_distance.name": ("Distance to the closest row", "最近距离"),
     "closest_distance.meaning": (
-        "Median distance from a synthetic row to the closest training row; about as far as real rows is best, 0 is a copy.",
-        "合成行到最近训练行的距离中位数；与真实行相当最好，0 为照抄。",
+        "Median distance from a synthetic row to the closest training row; as far as real rows or farther shows no copying, 0 is a copy.",
+        "合成行到最近训练行的距离中位数；与真实行相当或更远说明没有照抄，0 为照抄。",
     ),
     "closest_distance.definition": (
         "L1 over numbers (in units of the training range) and labels (1 if different).",
@@ -91,8 +91,8 @@ METRICS: dict[str, tuple[str, str]] = {
     ),
     "closest_ratio.name": ("Closest-row ratio", "最近距离比"),
     "closest_ratio.meaning": (
-        "Near 0, some synthetic rows sit on one particular training row; like the floor is best.",
-        "接近 0 说明有的合成行紧贴某一条训练行；与真实参照相近最好。",
+        "Near 0, some synthetic rows sit on one particular training row; like the floor or larger shows none do.",
+        "接近 0 说明有的合成行紧贴某一条训练行；与真实参照相近或更大则没有。",
     ),
     "closest_ratio.definition": (
         "5th percentile of the distance to the nearest over the distance to the second nearest training row.",
@@ -133,9 +133,13 @@ VERDICTS: dict[str, tuple[str, str]] = {
         "各列或列间关系与训练数据明显不同",
     ),
     "close.unknown": ("There is nothing to compare", "没有可比较的内容"),
+    "close.no_floor": (
+        "Without hold-out rows nobody can tell how much of the difference is chance",
+        "没有留出数据，就无法判断差异中有多少只是偶然",
+    ),
     "close.numbers": (
-        ": shape error {shape} % (floor {shape_floor} %), trend error {trend} % (floor {trend_floor} %).",
-        "：形状误差 {shape} %（真实参照 {shape_floor} %），趋势误差 {trend} %（真实参照 {trend_floor} %）。",
+        ": shape error {shape} (floor {shape_floor}), trend error {trend} (floor {trend_floor}).",
+        "：形状误差 {shape}（真实参照 {shape_floor}），趋势误差 {trend}（真实参照 {trend_floor}）。",
     ),
     "judge.title": ("Can they be told apart", "能否分辨"),
     "judge.good": (
