@@ -1,4 +1,4 @@
-"""Quality, privacy and speed on the real tables of the issue: `python benchmarks/tables.py [--tables adult,magic] [--seeds 0,1,2]`.
+"""Quality, privacy and speed on real tables: `python benchmarks/tables.py [--tables adult,magic] [--seeds 0,1,2]`.
 
 Each row is one `genwright train` as a process of its own, timed from start to end, then judged by `genwright report
 --effort full`. The tables are looked for in GENWRIGHT_TEST_DATA/table (Adult ships with the package). Results are printed
@@ -59,7 +59,7 @@ def measure(name: str, seed: int, folder: Path) -> dict[str, object]:
     rows = 200_000
     run.sample_typed(rows, seed=1)
     pace = rows / (time.monotonic() - started)
-    metrics = {key: {end: metric[end] for end in ("value", "floor", "copycat")} for key, metric in report.metrics.items()}
+    metrics = {key: {end: metric[end] for end in ("value", "floor", "copycat")} for key, metric in report.items()}
     parts = run.state["seconds"]
     return {"case": name, "seed": seed, "seconds": seconds, "parts": parts, "rows_per_second": pace, "metrics": metrics}
 
@@ -84,7 +84,9 @@ def main() -> None:
                     for key, m in result["metrics"].items()
                     if m["value"] is not None and m["floor"] is not None
                 )
-                print(f"{name} seed {seed}: {result['seconds']:.1f} s, {result['rows_per_second']:,.0f} rows/s  {numbers}")
+                print(
+                    f"{name} seed {seed}: {result['seconds']:.1f} s, {result['rows_per_second']:,.0f} rows/s  {numbers}"
+                )
     packages = {package: version(package) for package in ("torch", "numpy", "polars", "scikit-learn")}
     machine = {"processor": _processor(), "cores": os.cpu_count(), "python": platform.python_version(), **packages}
     Path(arguments.out).parent.mkdir(exist_ok=True)

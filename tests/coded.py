@@ -13,7 +13,7 @@ def spec() -> DataSpec:
         spans=(
             Span("colour", (0.5, 0.3, 0.2), ordered_from=3),
             Span("constant", (1.0,), ordered_from=1),
-            Span("children", (0.1, 0.4, 0.3, 0.2), ordered_from=1),
+            Span("children", (0.1, 0.4, 0.3, 0.2), ordered_from=1, missing=True),
             Span(
                 "income", (0.3, 0.2, 0.2, 0.1, 0.1, 0.1), ordered_from=0, refined=(False, True, True, True, True, True)
             ),

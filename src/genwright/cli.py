@@ -135,7 +135,7 @@ def _parse_train(words: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _value_of(flag: str, words: list[str]) -> str | None:
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in zip(words, [*words, ""][1:], strict=True):
         if word == flag:
             return following
         if word.startswith(flag + "="):

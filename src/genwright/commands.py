@@ -134,7 +134,7 @@ def data_command(settings: config.Data) -> None:
     for row in rows:
         grid.add_row(*(str(value) for value in row.values()))
     Console().print(grid)
-    for note in source.notes:
+    for note in [*source.notes, *schema.notes]:
         print(f"Note: {note}")
     write_text(path, schema.to_toml())
     print(f"\nWritten to {path}. Edit it where the finding is wrong, then:")
@@ -236,11 +236,9 @@ def _after_training(run: Any) -> None:
     )
     path = folder / "report.json"
     if path.exists():
-        import json
-
         from genwright.report import Report
 
-        print(Report(json.loads(path.read_text(encoding="utf-8")), run.facts()))
+        print(Report.load(path))
         print(f"\nReport:           {folder / 'report.html'}   (open it in a browser)")
     print(f"Synthetic rows:   {next((folder / 'samples').iterdir())}")
     print(f"More rows:        genwright sample {shlex.quote(str(folder))} -n 10000 --out more.csv")

@@ -61,7 +61,7 @@ class DataSpec:
 
 @dataclass(frozen=True)
 class Batch:
-    """B examples. For rows, x is (B, spans) int64 codes and a condition is (B, spans) codes, FREE or PRESENT where not given."""
+    """B examples. For rows, x is (B, spans) int64 codes; a condition is (B, spans) codes, FREE or PRESENT if not given."""
 
     x: Tensor
     condition: Tensor | None = None

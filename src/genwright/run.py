@@ -8,33 +8,30 @@ from __future__ import annotations
 
 import functools
 import html
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import polars as pl
 import torch
 
 from genwright import settings as settings_layer
 from genwright.codecs.table import TableCodec
 from genwright.config import Train
-from genwright.contract import FREE, PRESENT, GenerativeModel
+from genwright.contract import GenerativeModel
 from genwright.data.origin import Origin
 from genwright.data.sources import open_table
 from genwright.data.writers import to_user_frame, write_table
 from genwright.errors import GenwrightError
 from genwright.folder import read_json, sha256, write_json
+from genwright.metrics.table import score
 from genwright.models import MODELS
+from genwright.report import Report, write_report
 from genwright.tables import FRAME_ROWS, Table, read_like
 from genwright.training.checkpoints import load_tensors
 from genwright.training.devices import choose_device, set_threads
-
-if TYPE_CHECKING:
-    import polars as pl
-
-    from genwright.report import Report
 
 FORMAT = 1
 CHUNK_ROWS = 16_384  # rows drawn at a time: bounds memory, and fixes which random numbers a row gets
@@ -121,6 +118,11 @@ class Run:
             return typed
         return to_user_frame(self.codec.schema.format(typed) if self.origin.format == "frame" else typed, origin)
 
+    def _filed(self, typed: pl.DataFrame, path: Path) -> pl.DataFrame:
+        """Text files get the user's own texts, Parquet and JSON lines of a text file's run get types."""
+        text = self.origin.format == "csv" and Path(path).name.endswith((".parquet", ".jsonl", ".jsonl.gz"))
+        return typed if text else self.codec.schema.format(typed)
+
     def impute(self, table: Any, *, seed: int = 0) -> Any:
         """The table (path or frame) with its missing values drawn from the model, given each row's other values."""
         return self._users(self._impute(table, seed), open_table(table).origin)
@@ -128,21 +130,19 @@ class Run:
     def write_imputed(self, table: Any, path: Path, *, seed: int = 0) -> int:
         """Impute a table into a file; returns the number of its rows."""
         frame = self._impute(table, seed)
-        write_table(self.codec.schema.format(frame), path, open_table(table).origin)
+        write_table(self._filed(frame, path), path, open_table(table).origin)
         return len(frame)
 
     def _impute(self, table: Any, seed: int) -> pl.DataFrame:
         typed = read_like(table, self.codec.schema, what="table to impute", most=2**62)
         condition = torch.from_numpy(self.codec.encode_partial(typed))
-        condition[condition == FREE] = PRESENT
         drawn = self.codec.decode(self._draw(len(typed), condition, seed), generator=np.random.default_rng([seed, 2]))
         filled = typed.with_columns(typed[name].fill_null(drawn[name]) for name in typed.columns)
         return filled
 
     def write_samples(self, path: Path, n: int, *, where: Mapping[str, Any] | None = None, seed: int = 0) -> Path:
         """n synthetic rows in a file; its suffix says the format, the rest is as in the training file."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_table(self.codec.schema.format(self.sample_typed(n, where=where, seed=seed)), path, self.origin)
+        write_table(self._filed(self.sample_typed(n, where=where, seed=seed), path), path, self.origin)
         return path
 
     def report(
@@ -160,9 +160,6 @@ class Run:
 
         The training data are read again from where they were (give `data` when it was a frame); GW-0307 if changed.
         """
-        from genwright.metrics.table import score
-        from genwright.report import Report, write_report
-
         settings = self.settings
         table = Table.open(self.training_data(data), settings, self.codec.schema)
         self.check_fingerprint(table)
@@ -257,9 +254,7 @@ class Run:
         path = self.folder / "report.json"
         report = ""
         if path.exists():
-            from genwright.report import Report
-
-            report = Report(json.loads(path.read_text(encoding="utf-8")), facts)._repr_html_()
+            report = Report.load(path)._repr_html_()
         return f"<b>Run {html.escape(str(self.folder))}</b><table>{cells}</table>{report}"
 
 

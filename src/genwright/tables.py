@@ -21,6 +21,7 @@ from genwright.data.batches import Rows, split
 from genwright.data.schema import Schema
 from genwright.data.sources import TableSource, open_table
 from genwright.errors import GenwrightError
+from genwright.report import Report, report_files
 
 FRAME_ROWS = 100_000  # rows of a table that the report looks at, at most
 
@@ -132,32 +133,23 @@ def read_like(path: Any, schema: Schema, *, what: str, most: int = FRAME_ROWS) -
 
 
 def report_on_files(
-    train: str,
-    test: str,
-    synthetic: str,
-    folder: Path,
-    *,
-    target: str | None = None,
-    effort: str = "full",
-    language: str = "auto",
-    seed: int = 0,
-) -> Any:
+    train: str, test: str, synthetic: str, folder: Path, *, target: str | None, effort: str, language: str, seed: int
+) -> Report:
     """Judge any synthetic file against the rows it was made from and rows that were held out; writes the report."""
-    from genwright.metrics.table import score
-    from genwright.report import Report, write_report
-
     for flag, path in (("--train", train), ("--synth", synthetic)):
         if not path:
             raise GenwrightError(
                 "GW-0211", f"{flag} is missing", "Give a run folder, or --train, --test and --synth files."
             )
     schema = Schema.inspect(open_table(train))
-    kinds = {column.name: column.kind for column in schema.columns}
-    frames = [
-        read_like(path, schema, what=what) if path else None
-        for path, what in ((train, "training file"), (test, "test file"), (synthetic, "synthetic file"))
-    ]
-    scores = score(*frames, kinds, target=target, effort=effort, seed=seed)
-    facts = {"files": {"train": train, "test": test, "synthetic": synthetic}}
-    write_report(folder, scores, facts, language=language)
-    return Report(scores, facts)
+    return report_files(
+        read_like(train, schema, what="training file"),
+        read_like(test, schema, what="test file") if test else None,
+        read_like(synthetic, schema, what="synthetic file"),
+        {column.name: column.kind for column in schema.columns},
+        target,
+        folder,
+        language,
+        effort=effort,
+        seed=seed,
+    )

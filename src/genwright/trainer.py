@@ -139,7 +139,7 @@ class _Training:
         write_text(self.run.folder / "run.toml", settings_layer.to_toml(self.settings))
         self.run.__dict__.pop("settings", None)
         write_text(self.run.folder / "schema.toml", table.schema.to_toml())
-        for note in table.source.notes:
+        for note in [*table.source.notes, *table.schema.notes]:
             self.progress.say(f"Note: {note}")
         self.run.update_state(
             format=FORMAT,

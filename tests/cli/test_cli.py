@@ -4,8 +4,9 @@ import os
 import subprocess
 import sys
 
-import people
 import pytest
+
+import people
 
 FAST = {"GENWRIGHT_STEPS": "20", "GENWRIGHT_TRAINING_VALIDATION": "0.05"}
 
@@ -98,5 +99,7 @@ def test_an_odd_folder_name_and_a_c_locale_work(tmp_path):
     folder = tmp_path / "a b 中文 ü"
     folder.mkdir()
     people.csv(folder, 100, "表 1.csv")
-    done = genwright("train", "表 1.csv", "--model", "tabular-trees", "--no-report", cwd=folder, LC_ALL="C", PYTHONUTF8="0")
+    done = genwright(
+        "train", "表 1.csv", "--model", "tabular-trees", "--no-report", cwd=folder, LC_ALL="C", PYTHONUTF8="0"
+    )
     assert done.returncode == 0, done.stderr

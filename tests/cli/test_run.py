@@ -4,11 +4,11 @@ import json
 import socket
 
 import pandas as pd
-import people
 import polars as pl
 import pytest
 
 import genwright
+import people
 from genwright.errors import GenwrightError
 
 QUICK = {"steps": 30, "quiet": True, "model.width": 16}

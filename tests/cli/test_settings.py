@@ -59,8 +59,7 @@ def test_presets_give_way_to_what_is_given():
 )
 def test_wrong_words_get_the_nearest_right_one(words, code, hint):
     with pytest.raises(GenwrightError) as caught:
-        given, _ = cli._parse_train(["x.csv", *words])
-        settings.build(given)
+        settings.build(cli._parse_train(["x.csv", *words])[0])
     assert caught.value.code == code
     assert hint in str(caught.value)
 
@@ -86,7 +85,9 @@ def test_a_settings_file_with_a_wrong_key_or_syntax_is_refused(tmp_path):
         settings.from_file(path)
 
 
-@pytest.mark.parametrize(("text", "wanted"), [("90s", 90), ("10m", 600), ("1h30m", 5400), ("45", 45), ("1.5m", 90), ("", None)])
+@pytest.mark.parametrize(
+    ("text", "wanted"), [("90s", 90), ("10m", 600), ("1h30m", 5400), ("45", 45), ("1.5m", 90), ("", None)]
+)
 def test_durations(text, wanted):
     assert settings.seconds(text) == wanted
 
@@ -112,4 +113,6 @@ def test_every_setting_of_every_command_says_what_it_is_for(command, capsys):
 
 def test_the_documentation_lists_every_setting():
     page = (Path(__file__).parents[2] / "docs" / "settings.md").read_text(encoding="utf-8")
-    assert page == settings.documentation(), "docs/settings.md is stale: python -m genwright.settings > docs/settings.md"
+    assert page == settings.documentation(), (
+        "docs/settings.md is stale: python -m genwright.settings > docs/settings.md"
+    )

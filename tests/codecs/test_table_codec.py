@@ -270,13 +270,13 @@ def test_a_damaged_codec_is_refused(fitted, tmp_path):
         with pytest.raises(GenwrightError, match="GW-030"):
             TableCodec.from_json({**data, **change}, arrays)
     for name in arrays:
-        with pytest.raises(GenwrightError, match="GW-0301"):
+        with pytest.raises(GenwrightError, match="GW-0304"):
             TableCodec.from_json(data, {key: array for key, array in arrays.items() if key != name})
-    with pytest.raises(GenwrightError, match="GW-0301"):
+    with pytest.raises(GenwrightError, match="GW-0304"):
         TableCodec.load(tmp_path)
     codec.save(tmp_path)
     (tmp_path / "codec.safetensors").write_bytes(b"junk")
-    with pytest.raises(GenwrightError, match="GW-0301"):
+    with pytest.raises(GenwrightError, match="GW-0304"):
         TableCodec.load(tmp_path)
 
 

@@ -2,12 +2,12 @@
 
 import dataclasses
 
-import coded
 import pytest
 import torch
 
+import coded
 from genwright.config import TrainingSettings
-from genwright.contract import FREE, Batch
+from genwright.contract import FREE, PRESENT, Batch
 from genwright.errors import GenwrightError
 from genwright.models import MODELS
 
@@ -129,13 +129,20 @@ def test_conditions_are_kept_or_refused(name):
     condition[:, 5] = 1
     condition[:25, 0] = 2
     condition[25:, 3], condition[25:, 4] = 2, 3
-    try:
-        x = model.sample(50, condition=condition, generator=torch.Generator().manual_seed(0)).x
-    except GenwrightError as error:
-        assert error.code == "GW-0403"
-    else:
-        given = condition >= 0
-        assert torch.equal(x[given], condition[given])
+    if name != "tabular-ar":
+        with pytest.raises(GenwrightError, match="GW-0403"):
+            model.sample(50, condition=condition, generator=torch.Generator().manual_seed(0))
+        return
+    x = model.sample(50, condition=condition, generator=torch.Generator().manual_seed(0)).x
+    given = condition >= 0
+    assert torch.equal(x[given], condition[given])
+
+
+def test_present_positions_are_never_missing():
+    condition = torch.full((400, 6), FREE)
+    condition[:, 2] = PRESENT
+    model = fitted("tabular-ar")
+    assert (model.sample(400, condition=condition, generator=torch.Generator().manual_seed(0)).x[:, 2] > 0).all()
 
 
 @pytest.mark.parametrize("name", MODELS)

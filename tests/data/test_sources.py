@@ -222,12 +222,12 @@ def test_files_appear_whole_or_not_at_all(tmp_path):
     origin = Origin("csv")
     write_table(pl.DataFrame({"a": ["1"]}), tmp_path / "out.csv.gz", origin)
     assert gzip.decompress((tmp_path / "out.csv.gz").read_bytes()) == b"a\n1\n"
-    with pytest.raises(GenwrightError, match="GW-0116"):
-        write_table(pl.DataFrame({"a": [1]}), tmp_path / "no" / "folder.csv", origin)
+    with pytest.raises(GenwrightError, match="GW-0301"):
+        write_table(pl.DataFrame({"a": [1]}), tmp_path / "out.csv.gz" / "below a file.csv", origin)
     with pytest.raises(GenwrightError, match="GW-0115"):
         write_table(pl.DataFrame({"a": [1]}), tmp_path / "out.docx", origin)
     (tmp_path / "kept.csv").mkdir()
-    with pytest.raises(GenwrightError, match="GW-0116"):
+    with pytest.raises(GenwrightError, match="GW-0301"):
         write_table(pl.DataFrame({"a": [1]}), tmp_path / "kept.csv", origin)
     assert sorted(item.name for item in tmp_path.iterdir()) == ["kept.csv", "out.csv.gz"]
 

@@ -7,10 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import people
 import polars as pl
 import pytest
 
+import people
 from genwright import settings, trainer
 from genwright.models import MODELS
 
@@ -29,7 +29,9 @@ def place(folder: Path) -> None:
     people.csv(folder, 400, "patients.csv")
     people.csv(folder, 100, "test.csv")
     people.csv(folder, 100, "synthetic.csv")
-    people.frame(60).with_columns(pl.when(pl.col("age") > 40).then(pl.col("age")).alias("age")).write_csv(folder / "gaps.csv")
+    people.frame(60).with_columns(pl.when(pl.col("age") > 40).then(pl.col("age")).alias("age")).write_csv(
+        folder / "gaps.csv"
+    )
 
 
 @pytest.mark.parametrize("name", READMES)
@@ -67,7 +69,10 @@ def test_every_python_block_runs(name, tmp_path, monkeypatch):
 def test_both_languages_show_the_same_code():
     for language in ("bash", "python"):
         english, chinese = (blocks(name, language) for name in READMES)
-        strip = [[re.sub(r"\s*#.*", "", line) for block in part for line in block.splitlines()] for part in (english, chinese)]
+        strip = [
+            [re.sub(r"\s*#.*", "", line) for block in part for line in block.splitlines()]
+            for part in (english, chinese)
+        ]
         assert strip[0] == strip[1]
 
 

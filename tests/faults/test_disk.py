@@ -6,10 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import people
 import pytest
 import torch
 
+import people
 from genwright.errors import GenwrightError
 from genwright.folder import locked, write_text
 from genwright.training import checkpoints

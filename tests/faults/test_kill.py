@@ -8,10 +8,10 @@ import sys
 import time
 
 import numpy as np
-import people
 import pytest
 
 import genwright
+import people
 
 STEPS = 120
 SETTINGS = ["--model.width", "16", "--steps", STEPS, "--training.checkpoint_every", "20", "--no-report", "--rows", "50"]
@@ -131,7 +131,7 @@ def test_a_second_training_in_the_folder_is_refused_and_names_the_holder(tmp_pat
         first.wait()
     assert os.stat(tmp_path / "run" / "lock").st_size > 0  # the holder is dead, its lock is gone
     third = start(tmp_path, "--resume", "run")
-    wait_for(lambda: b"" != (tmp_path / "run" / "lock").read_bytes())
+    wait_for(lambda: (tmp_path / "run" / "lock").read_bytes() != b"")
     third.send_signal(signal.SIGTERM)
     assert third.wait(60) in (75, 143)
 

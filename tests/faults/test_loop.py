@@ -4,11 +4,11 @@ import dataclasses
 import hashlib
 import math
 
-import coded
 import numpy as np
 import pytest
 import torch
 
+import coded
 from genwright.config import TrainingSettings
 from genwright.contract import GenerativeModel, Phase
 from genwright.errors import GenwrightError

@@ -5,10 +5,10 @@ import pickle
 import shutil
 import zipfile
 
-import people
 import pytest
 
 import genwright
+import people
 from genwright.errors import GenwrightError
 from genwright.models import MODELS
 
@@ -59,7 +59,9 @@ def test_a_pickle_in_the_place_of_a_file_runs_no_code(copy, name):
 
 
 @pytest.mark.parametrize("name", ["weights.safetensors", "codec.json", "state.json"])
-@pytest.mark.parametrize("content", [b"", b"\xff" * 64, b'{"format": 1}', b"[" * 5000, (2**62).to_bytes(8, "little") + b"{}"])
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff" * 64, b'{"format": 1}', b"[" * 5000, (2**62).to_bytes(8, "little") + b"{}"]
+)
 def test_a_torn_or_odd_file_is_an_error_and_no_traceback(copy, name, content):
     (copy / name).write_bytes(content)
     with pytest.raises(GenwrightError):

@@ -1,10 +1,10 @@
 """Each table model learns: on real census rows it beats independent columns by a margin that a broken model cannot reach."""
 
-import people
 import polars as pl
 import pytest
 
 import genwright
+import people
 from genwright.metrics.effort import EFFORTS
 from genwright.metrics.fidelity_scores import fidelity
 from genwright.metrics.values import Scene

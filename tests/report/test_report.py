@@ -7,13 +7,13 @@ import re
 import subprocess
 import sys
 from html import unescape
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+from page import check_page
 
 from genwright.errors import GenwrightError
 from genwright.metrics.table import ORDER, score
@@ -52,54 +52,6 @@ def shuffled() -> dict[str, Any]:
     train, holdout, kinds = people()
     made = train.select(pl.col(name).shuffle(seed=i) for i, name in enumerate(train.columns))
     return score(train, holdout, made, kinds, effort="quick")
-
-
-class Page(HTMLParser):
-    """What a browser would see: attributes that could load something, ids, headings, text per language."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.links: list[str] = []
-        self.tags: list[str] = []
-        self.languages: set[str] = set()
-        self.ids: list[str] = []
-        self.open: list[str] = []
-        self.unlabelled: list[str] = []
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        values = dict(attrs)
-        self.tags.append(tag)
-        self.links += [values[name] or "" for name in ("href", "src", "data", "action", "srcset") if name in values]
-        self.languages |= {values["lang"] or ""} if "lang" in values else set()
-        self.ids += [values["id"] or ""] if "id" in values else []
-        if tag == "svg" and not values.get("aria-label") and values.get("aria-hidden") != "true":
-            self.unlabelled.append(str(attrs))
-        if tag not in ("meta", "br", "input", "link", "circle", "path"):
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_starttag(tag, attrs)
-        if self.open and self.open[-1] == tag:
-            self.open.pop()
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag not in ("circle", "path"):
-            assert self.open.pop() == tag
-
-
-def check_page(html: str) -> Page:
-    page = Page(html)
-    assert page.open == []
-    assert page.languages == {"en", "zh-CN"}
-    assert all(link.startswith("#") for link in page.links), "nothing may be loaded from anywhere"
-    assert {link[1:] for link in page.links} <= set(page.ids)
-    assert len(page.ids) == len(set(page.ids))
-    assert page.unlabelled == []
-    assert not {"img", "link", "iframe", "object", "form"} & set(page.tags)
-    assert re.search(r"url\(|@import|https?:", html) is None
-    assert "default-src 'none'" in html
-    return page
 
 
 def test_a_copy_is_called_a_copy(copycat: dict[str, Any]) -> None:
@@ -217,50 +169,6 @@ def test_result_holds_no_row() -> None:
     assert scores["metrics"]["copied_texts"]["copycat"] == 100
 
 
-def mixed(rows: int, seed: int, kinds: tuple[str, ...]) -> tuple[pl.DataFrame, dict[str, str]]:
-    draw = np.random.default_rng(seed)
-    number = draw.normal(size=rows)
-    columns: dict[str, tuple[Any, str]] = {
-        "n1": (number, "decimal"),
-        "n2": (number + draw.normal(size=rows), "decimal"),
-        "c1": (draw.choice(["a", "b", "c"], rows), "category"),
-        "c2": (draw.random(rows) < 0.3, "boolean"),
-        "constant": (["x"] * rows, "constant"),
-        "missing": (pl.Series([None] * rows, dtype=pl.String), "missing"),
-        "empty": (pl.Series([None] * rows, dtype=pl.Float64), "decimal"),
-        "when": (pl.Series(draw.integers(0, 10**9, rows) * 10**6).cast(pl.Datetime("us")), "datetime"),
-        "text": ([f"t{i}" for i in draw.integers(0, 10**6, rows)], "text"),
-    }
-    return pl.DataFrame({n: columns[n][0] for n in kinds}), {n: columns[n][1] for n in kinds}
-
-
-SHAPES = {
-    "categories only": ("c1", "c2"),
-    "numbers only": ("n1", "n2"),
-    "one column": ("n1",),
-    "with constant and empty columns": ("n1", "c1", "constant", "missing", "empty"),
-    "nothing to model": ("constant", "missing", "text"),
-    "dates and texts": ("when", "n1", "text"),
-}
-
-
-@pytest.mark.parametrize("columns", SHAPES.values(), ids=list(SHAPES))
-@pytest.mark.parametrize("rows", [1, 5, 160])
-def test_odd_tables(columns: tuple[str, ...], rows: int) -> None:
-    train, kinds = mixed(rows, 1, columns)
-    holdout, synthetic = (mixed(rows, seed, columns)[0] for seed in (2, 3))
-    for test in (holdout, None):
-        scores = score(train, test, synthetic, kinds, effort="quick")
-        assert set(scores["metrics"]) >= ALWAYS
-        for name, metric in scores["metrics"].items():
-            assert metric["value"] is not None or metric["notes"] or name.startswith("copied"), name
-        if rows < 100:
-            assert scores["metrics"]["boosting_judge"]["value"] is None, "guessing would look like success"
-            assert grade("boosting_judge", scores["metrics"]["boosting_judge"]) == "unknown"
-        check_page(build_report(scores, {}))
-        str(Report(scores))
-
-
 def test_without_a_holdout_it_says_so() -> None:
     train, _, kinds = people()
     scores = score(train[:300], None, train[:150], kinds, target="income")
@@ -274,15 +182,6 @@ def test_without_a_holdout_it_says_so() -> None:
     assert say("limits_no_holdout").zh in html
     assert verdict(scores)[0].grade == "unknown"
     assert score(train[:90], train.clear(), train[:90], kinds, effort="quick")["sizes"]["holdout"] == 0
-
-
-def test_constants_that_break_are_named() -> None:
-    train, kinds = mixed(200, 1, ("n1", "constant"))
-    made = mixed(200, 2, ("n1", "constant"))[0].with_columns(constant=pl.lit("y"))
-    scores = score(train, train, made, kinds, effort="quick")
-    notes = scores["metrics"]["shape"]["notes"]
-    assert {"code": "constants_broken", "columns": ["constant"], "count": 1} in notes
-    assert "constant in the training table" in build_report(scores, {})
 
 
 def test_a_thousand_columns() -> None:

@@ -144,9 +144,9 @@ class TableCodec:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> TableCodec:
-        """Back from `to_json` and `arrays`; GW-0301 when they are damaged, GW-0302 when a later Genwright wrote them."""
+        """Back from `to_json` and `arrays`; GW-0304 when they are damaged, GW-0306 when a later Genwright wrote them."""
         if isinstance(data, Mapping) and isinstance(data.get("format"), int) and data["format"] > FORMAT:
-            raise GenwrightError("GW-0302", "The codec was written by a later Genwright", "Update Genwright")
+            raise GenwrightError("GW-0306", "The codec was written by a later Genwright", "Update Genwright")
         try:
             schema = Schema.from_json(data["schema"])
             coders = []
@@ -159,7 +159,7 @@ class TableCodec:
                 raise ValueError("counts do not fit")
             return cls(schema, coders, counts, int(data["rows"]))
         except (KeyError, IndexError, TypeError, ValueError, AttributeError):
-            raise GenwrightError("GW-0301", "The codec in the run folder is damaged", "Train again") from None
+            raise GenwrightError("GW-0304", "The codec in the run folder is damaged", "Train again") from None
 
     def save(self, folder: Path) -> None:
         """Write codec.json and codec.safetensors into a folder."""
@@ -173,9 +173,9 @@ class TableCodec:
             data = json.loads((folder / JSON_NAME).read_text(encoding="utf-8"))
             arrays = load_file(folder / ARRAYS_NAME)
         except FileNotFoundError as error:
-            raise GenwrightError("GW-0301", f"{error.filename} is missing", "Is this a run folder?") from None
+            raise GenwrightError("GW-0304", f"{error.filename} is missing", "Is this a run folder?") from None
         except Exception as error:  # safetensors has an exception of its own for each damage
-            raise GenwrightError("GW-0301", f"The codec in {folder} is damaged: {error}", "Train again") from None
+            raise GenwrightError("GW-0304", f"The codec in {folder} is damaged: {error}", "Train again") from None
         return cls.from_json(data, arrays)
 
     def _make_spec(self) -> DataSpec:

@@ -1,6 +1,7 @@
 """Coded examples on disk, and which of them a step sees.
 
-`Rows` is a memory-mapped matrix in a nameless temporary file; `batch_rows` is a pure function of (seed, step), so a resumed run sees the same batches without any saved iterator. Read `training/loop.py` next.
+`Rows` is a memory-mapped matrix in a nameless temporary file; `batch_rows` is a pure function of (seed, step), so a
+resumed run sees the same batches without any saved iterator. Read `training/loop.py` next.
 """
 
 from __future__ import annotations

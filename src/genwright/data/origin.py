@@ -44,10 +44,10 @@ class Origin:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Origin:
-        """Back from `to_json`; GW-0301 when the values are not an origin's."""
+        """Back from `to_json`; GW-0304 when the values are not an origin's."""
         known = {item.name for item in fields(cls)}
         if not isinstance(data, Mapping) or "format" not in data or not set(data) <= known:
-            raise GenwrightError("GW-0301", "The description of where the table came from is damaged", "Train again")
+            raise GenwrightError("GW-0304", "The description of where the table came from is damaged", "Train again")
         return cls(**{**data, "quoted": tuple(data.get("quoted", ()))})
 
     def user_name(self, column: str) -> Any:

@@ -123,7 +123,7 @@ class Schema:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Schema:
-        """Back from `to_json`; GW-0301 when the values are no schema."""
+        """Back from `to_json`; GW-0304 when the values are no schema."""
         known = {item.name for item in fields(Column)} - {"summary"}
         try:
             columns = [Column(**{**values, "missing": tuple(values.get("missing", ()))}) for values in data["columns"]]
@@ -133,7 +133,7 @@ class Schema:
                 raise ValueError
             return cls(tuple(columns), tuple(data["notes"]))
         except (KeyError, TypeError, ValueError, AttributeError):
-            raise GenwrightError("GW-0301", "The schema in the run folder is damaged", "Train again") from None
+            raise GenwrightError("GW-0304", "The schema in the run folder is damaged", "Train again") from None
 
     def _parse(self, column: Column, given: Mapping[str, pl.Series]) -> pl.Series:
         if column.name not in given:

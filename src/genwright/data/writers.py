@@ -10,8 +10,6 @@ import codecs
 import contextlib
 import gzip
 import io
-import os
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -23,6 +21,7 @@ import polars as pl
 from genwright.data.origin import Origin
 from genwright.data.sources import JSON_SUFFIXES, PARQUET_SUFFIXES, TEXT_SUFFIXES, split_name
 from genwright.errors import GenwrightError
+from genwright.folder import replacing
 
 _CHUNK_ROWS = 200_000
 
@@ -31,7 +30,7 @@ def write_table(frame: pl.DataFrame, path: str | Path, origin: Origin) -> None:
     """Write a frame (as `Schema.format` gives it) to .csv, .tsv, .txt, .parquet or .jsonl, text also as .gz.
 
     Delimiter, quoting, line ends, encoding and column names are the user's own. An existing file is replaced at the
-    end, in one step. Raises GW-0115 for a suffix that tells no format, GW-0116 when the file cannot be written.
+    end, in one step. Raises GW-0115 for a suffix that tells no format, GW-0301 when the file cannot be written.
     """
     path = Path(path).expanduser()
     suffix, _ = split_name(path)
@@ -43,7 +42,7 @@ def write_table(frame: pl.DataFrame, path: str | Path, origin: Origin) -> None:
         raise GenwrightError(
             "GW-0115", f"The suffix of {path} tells no format to write", "Name it .csv, .tsv, .parquet or .jsonl"
         )
-    with _placed(path) as file:
+    with replacing(path) as temporary, temporary.open("wb") as file:
         if suffix in PARQUET_SUFFIXES:
             frame.write_parquet(file)
         elif suffix in JSON_SUFFIXES:
@@ -59,25 +58,6 @@ def to_user_frame(frame: pl.DataFrame, origin: Origin) -> Any:
     if origin.frame == "pyarrow":
         return _to_pyarrow(frame, origin)
     return frame
-
-
-@contextlib.contextmanager
-def _placed(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write that takes its place when all has gone well, and leaves no trace when not."""
-    beside = path.parent / f".genwright-{secrets.token_hex(6)}.part"
-    try:
-        with beside.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise GenwrightError(
-            "GW-0116", f"{path} cannot be written: {reason}", "Check that the folder exists, your rights, and the space"
-        ) from None
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _write_stream(file: IO[bytes], packed: bool, texts: Iterator[str], encoding: str) -> None:
