@@ -29,8 +29,8 @@ def setting(
 class TabularARSettings:
     """Autoregressive network over columns: any column from any others."""
 
-    width: int = setting(256, "size of the vector that collects what is known of a row", low=4, high=8192)
-    hidden: int = setting(128, "units of each layer of a column's own network", low=4, high=4096)
+    width: int = setting(192, "size of the vector that collects what is known of a row", low=4, high=8192)
+    hidden: int = setting(64, "units of each layer of a column's own network", low=4, high=4096)
     depth: int = setting(2, "layers of a column's own network", low=1, high=8)
     knots: int = setting(64, "resolution of the features that are smooth in the rank of a number", low=2, high=1024)
     dropout: float = setting(0.2, "share of first-layer units switched off in training", low=0, high=0.9)
@@ -61,8 +61,8 @@ class TVAESettings:
 class TableSettings:
     """How table values become codes."""
 
-    bins: int = setting(64, "cells of the grid laid over a number with many values", low=2, high=4096)
-    slices: int = setting(32, "equal slices that refine each interval cell", low=1, high=1024)
+    bins: int = setting(100, "cells of the grid laid over a number with many values", low=2, high=4096)
+    slices: int = setting(16, "equal slices that refine each interval cell", low=1, high=1024)
     most_values: int = setting(
         256, "numbers with at most so many distinct values keep each as a code", low=2, high=8192
     )
@@ -75,7 +75,7 @@ class TrainingSettings:
 
     batch_size: int = setting(512, "examples in one step", low=1, high=1_000_000)
     learning_rate: float = setting(2e-3, "highest learning rate; rises over the warm-up, then falls as a cosine", low=0)
-    warmup_steps: int = setting(100, "steps over which the learning rate rises", low=0)
+    warmup_steps: int = setting(30, "steps over which the learning rate rises", low=0)
     final_rate: float = setting(0.0, "learning rate at the end, as a share of the highest", low=0, high=1)
     weight_decay: float = setting(0.01, "AdamW decay on weights of two or more dimensions", low=0, high=1)
     beta1: float = setting(0.9, "AdamW memory of the gradient", low=0, high=0.9999)
@@ -85,8 +85,8 @@ class TrainingSettings:
         0.995, "memory of the averaged weights that ship; 0: the last weights ship", low=0, high=0.99999
     )
     validation: float = setting(0.05, "share of training rows kept to choose the snapshot that ships", low=0, high=0.5)
-    select_every: int = setting(100, "steps between looks at the validation slice", low=1)
-    checkpoint_every: int = setting(500, "steps between checkpoints", low=1)
+    select_every: int = setting(50, "steps between looks at the validation slice", low=1)
+    checkpoint_every: int = setting(250, "steps between checkpoints", low=1)
     precision: str = setting(
         "auto", "arithmetic of the forward pass; auto: bf16 where the processor has it", choices=("auto", "f32", "bf16")
     )

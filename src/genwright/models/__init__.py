@@ -46,13 +46,23 @@ def _tvae() -> type[GenerativeModel]:
     return TVAE
 
 
-def _steps(rows: int, batch_size: int, epochs: float, least: int) -> int:
-    return max(least, round(epochs * rows / batch_size))
+def _batch_size(rows: int) -> int:
+    return 512 if rows >= 8000 else 256 if rows >= 2000 else 128
 
 
 def _tabular_ar_presets(preset: str, rows: int) -> dict[str, object]:
-    epochs = {"quick": 10, "good": 20, "best": 40}[preset]
-    return {"training.learning_rate": 6e-3, "steps": _steps(rows, 512, epochs, 400)}
+    batch_size = _batch_size(rows)
+    epochs, most = {"quick": (17, 650), "good": (27, 1300), "best": (54, 2600)}[preset]
+    steps = min(max(round(epochs * rows / batch_size), 150), most)
+    values: dict[str, object] = {
+        "steps": steps,
+        "training.batch_size": batch_size,
+        "training.learning_rate": 4e-3 if preset == "best" else 6e-3,
+        "training.select_every": 50 if steps > 200 else 15,
+    }
+    if preset != "quick":
+        values |= {"model.width": 512, "model.hidden": 128, "model.dropout": 0.35}
+    return values
 
 
 def _tabular_trees_presets(preset: str, rows: int) -> dict[str, object]:
@@ -61,7 +71,9 @@ def _tabular_trees_presets(preset: str, rows: int) -> dict[str, object]:
 
 def _tvae_presets(preset: str, rows: int) -> dict[str, object]:
     epochs = {"quick": 60, "good": 150, "best": 300}[preset]
-    return {"steps": _steps(rows, 512, epochs, 1000), "training.learning_rate": 1e-3}
+    batch_size = _batch_size(rows)
+    steps = max(1000, round(epochs * rows / batch_size))
+    return {"steps": steps, "training.batch_size": batch_size, "training.learning_rate": 1e-3}
 
 
 MODELS: dict[str, ModelEntry] = {
