@@ -1,9 +1,11 @@
-"""Shared by all tests: quiet threads, and where the large real tables are (their tests skip, saying so, without them)."""
+"""Shared by all tests: one thread, and where the large real tables are (their tests skip, saying so, without them)."""
 
 import os
 from pathlib import Path
 
 import pytest
+
+os.environ.setdefault("GENWRIGHT_THREADS", "1")  # tiny models: more threads only wait for one another
 
 LARGE_DATA = Path(os.environ.get("GENWRIGHT_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 

@@ -57,7 +57,7 @@ def read_json(path: Path) -> Any:
     """Read a JSON file of a run; GW-0302 if it is missing or damaged."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise GenwrightError(
             "GW-0302", f"{str(path)!r} cannot be read ({error})", "Restore the run folder from a copy, or train again."
         ) from None

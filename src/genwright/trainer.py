@@ -24,7 +24,8 @@ from genwright.codecs.table import TableCodec
 from genwright.config import Train
 from genwright.contract import Batch, GenerativeModel
 from genwright.data.batches import Rows
-from genwright.errors import GenwrightError, did_you_mean
+from genwright.data.schema import Schema
+from genwright.errors import GenwrightError
 from genwright.folder import locked, next_free, sha256, write_json, write_text
 from genwright.models import MODELS
 from genwright.progress import Progress
@@ -133,12 +134,13 @@ class _Training:
             self.run.check_fingerprint(table)
         if not table.schema.columns:
             raise GenwrightError("GW-0118", f"{table.source.name!r} has no columns", "Give a table with columns.")
-        if "target" in self.given and self.settings.target:
-            _check_column(self.settings.target, table)
+        if self.settings.target:
+            _ = table.schema[self.settings.target]  # raises GW-0112 with the nearest name
         self.settings = settings_layer.build(self.given, rows=table.training_rows)
         write_text(self.run.folder / "run.toml", settings_layer.to_toml(self.settings))
         self.run.__dict__.pop("settings", None)
-        write_text(self.run.folder / "schema.toml", table.schema.to_toml())
+        schema = Schema.from_json(table.schema.to_json())  # without the values that were seen
+        write_text(self.run.folder / "schema.toml", schema.to_toml())
         for note in [*table.source.notes, *table.schema.notes]:
             self.progress.say(f"Note: {note}")
         self.run.update_state(
@@ -286,12 +288,6 @@ def _all_batches(rows: Rows, device: torch.device) -> Iterator[Batch]:
 def _reserve(limit: float | None) -> float:
     """Seconds of a time limit kept for calibration, sampling and the report."""
     return 0.0 if limit is None else min(20.0, 0.4 * limit)
-
-
-def _check_column(name: str, table: Table) -> None:
-    names = [column.name for column in table.schema.columns]
-    if name not in names:
-        raise GenwrightError("GW-0209", f"There is no column {name!r}", did_you_mean(name, names))
 
 
 def _versions() -> dict[str, str]:

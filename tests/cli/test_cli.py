@@ -31,30 +31,21 @@ def test_torch_is_not_imported_before_it_is_needed(words):
 
 def test_a_first_session(tmp_path):
     people.csv(tmp_path, 400, "people.csv")
-    people.csv(tmp_path, 60, "holes.csv")
-    steps = [
-        (["data", "people.csv"], "schema.toml"),
-        (["train", "people.csv", "--schema", "schema.toml", "--target", "income", "--dry-run"], "Nothing was written"),
-        (["train", "people.csv", "--schema", "schema.toml", "--target", "income"], "runs/people-1"),
-        (["train", "people.csv", "--model", "tabular-trees", "--no-report", "--quiet"], "runs/people-2"),
-        (["sample", "runs/people-1", "-n", "25", "--where", "age=30", "--out", "thirty.csv"], "25 rows"),
+    steps = [  # the rest of the commands run in tests/docs, from the README
+        (["train", "people.csv", "--no-report", "--quiet"], "runs/people-1"),
+        (["sample", "runs/people-1", "-n", "25", "--where", "age=30", "--out", "new/thirty.csv"], "25 rows"),
         (["sample", "runs/people-1", "-n", "25", "--out", "s.parquet"], "s.parquet"),
-        (["sample", "runs/people-1", "-n", "25", "--out", "s.jsonl"], "s.jsonl"),
-        (["report", "runs/people-1", "--effort", "quick"], "report.html"),
-        (["report", "--train", "people.csv", "--test", "holes.csv", "--synth", "thirty.csv"], "report.html"),
-        (["impute", "runs/people-1", "holes.csv"], "holes-imputed.csv"),
         (["info", "runs/people-1"], "tabular-ar"),
         (["list"], "people-1"),
         (["train", "--resume", "runs/people-1"], "is finished"),
         (["train", "--resume", "runs/people-1", "--steps", "+10"], "Trained"),
-        (["compare", "runs/people-1", "runs/people-2"], "copycat"),
     ]
     for words, wanted in steps:
         done = genwright(*words, cwd=tmp_path, **(FAST if "--resume" not in words else {}))
         assert done.returncode == 0, (words, done.stderr)
         assert wanted in done.stdout + done.stderr, (words, done.stdout, done.stderr)
         assert "Traceback" not in done.stderr
-    lines = (tmp_path / "thirty.csv").read_text().splitlines()
+    lines = (tmp_path / "new" / "thirty.csv").read_text().splitlines()
     assert len(lines) == 26
     assert all(line.startswith("30,") for line in lines[1:])
 
@@ -99,7 +90,5 @@ def test_an_odd_folder_name_and_a_c_locale_work(tmp_path):
     folder = tmp_path / "a b 中文 ü"
     folder.mkdir()
     people.csv(folder, 100, "表 1.csv")
-    done = genwright(
-        "train", "表 1.csv", "--model", "tabular-trees", "--no-report", cwd=folder, LC_ALL="C", PYTHONUTF8="0"
-    )
+    done = genwright("train", "表 1.csv", "--model", "tabular-trees", "--no-report", cwd=folder, LC_ALL="C")
     assert done.returncode == 0, done.stderr

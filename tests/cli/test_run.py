@@ -200,7 +200,7 @@ def test_a_time_limit_is_kept(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "code"),
     [
-        ({"target": "incme"}, "GW-0209"),
+        ({"target": "incme"}, "GW-0112"),
         ({"device": "cuda:77"}, "GW-0401"),
         ({"bach": 3}, "GW-0202"),
         ({"schema": "nowhere.toml"}, "GW-0203"),
