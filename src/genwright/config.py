@@ -53,8 +53,8 @@ class TVAESettings:
 
     width: int = setting(256, "units of the hidden layers of encoder and decoder", low=8, high=4096)
     depth: int = setting(2, "hidden layers of encoder and of decoder", low=1, high=16)
-    latent: int = setting(32, "dimensions of the latent space", low=1, high=1024)
-    divergence_weight: float = setting(0.3, "weight of the KL term; at 1 the latent vector is ignored", low=0, high=100)
+    latent: int = setting(16, "dimensions of the latent space", low=1, high=1024)
+    divergence_weight: float = setting(0.5, "weight of the KL term; at 1 the latent vector is ignored", low=0, high=100)
 
 
 @dataclass(frozen=True)

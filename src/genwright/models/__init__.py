@@ -73,7 +73,7 @@ def _tvae_presets(preset: str, rows: int) -> dict[str, object]:
     epochs = {"quick": 60, "good": 150, "best": 300}[preset]
     batch_size = _batch_size(rows)
     steps = max(1000, round(epochs * rows / batch_size))
-    return {"steps": steps, "training.batch_size": batch_size, "training.learning_rate": 1e-3}
+    return {"steps": steps, "training.batch_size": batch_size, "training.learning_rate": 3e-3}
 
 
 MODELS: dict[str, ModelEntry] = {
