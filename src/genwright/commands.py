@@ -173,7 +173,8 @@ def demo_command(settings: config.Demo) -> None:
     samples = files("genwright") / "data" / "samples"
     data, test = str(samples / "adult_train.csv.gz"), str(samples / "adult_test.csv.gz")
     print(
-        "Genwright demo: the Adult census table (32,561 people, 15 columns; UCI, CC BY 4.0), which ships with the package."
+        "Genwright demo: the Adult census table (32,561 people, 15 columns; UCI, CC BY 4.0), which ships with the package.",
+        flush=True,
     )
     folder = Path(settings.out)
     if (folder / "run.toml").exists():

@@ -206,6 +206,7 @@ class Run:
         """How the run was made, for report, card and `genwright info`."""
         state = self.state
         return {
+            "name": state.get("data", {}).get("name", ""),
             "model": settings_layer.model_name(self.settings),
             "settings": {name: value for name, value in settings_layer.flatten(self.settings).items() if value != ""},
             **{name: state[name] for name in ("data", "outcome", "seconds", "versions", "files") if name in state},
