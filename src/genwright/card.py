@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ def text(run: Run) -> str:
     facts = run.facts()
     data, outcome, settings = facts["data"], facts.get("outcome", {}), facts["settings"]
     test = settings.get("test")
-    held = f"judged by {test}" if test else f"{data['holdout_rows']:,} held out"
+    held = f"judged by {Path(test).name}" if test else f"{data['holdout_rows']:,} held out"
     lines = [
         f"# Synthetic data generator: {data['name']}",
         "",

@@ -6,6 +6,7 @@ codec when it is trained, samples and report when it is finished. Read `training
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import platform
@@ -58,6 +59,9 @@ def start(data: Any, given: Mapping[str, Any], *, quiet: bool = False) -> Run:
     """A new run from settings by dotted name (over the environment's)."""
     name = str(data) if isinstance(data, str | Path) else f"<{type(data).__module__.split('.')[0]} frame>"
     given = {**settings_layer.from_environment(), **given, "data": name}
+    for file in ("data", "test", "schema"):  # a run is resumed and judged from wherever its owner stands
+        if given.get(file) and not str(given[file]).startswith("<"):
+            given[file] = str(Path(given[file]).expanduser().absolute())
     settings = settings_layer.build(given)
     stem = Path(name.strip("<>")).name.split(".")[0].replace(" ", "-") or "table"
     folder = Path(settings.out) if settings.out else next_free(Path("runs"), stem)
@@ -70,7 +74,12 @@ def start(data: Any, given: Mapping[str, Any], *, quiet: bool = False) -> Run:
         write_text(folder / "run.toml", settings_layer.given_to_toml(given))
         run = Run(folder)
         run.data = None if isinstance(data, str | Path) else data
-        return _Training(run, given, Progress(quiet=quiet)).go()
+        try:
+            return _Training(run, given, Progress(quiet=quiet)).go()
+        except GenwrightError:
+            if run.state["status"] == "started" and not (folder / "checkpoints").exists():
+                _forget(folder)
+            raise
 
 
 def resume_run(folder: str | Path, *, data: Any = None, steps: Any = None, quiet: bool = False) -> Run:
@@ -88,6 +97,14 @@ def resume_run(folder: str | Path, *, data: Any = None, steps: Any = None, quiet
             write_text(run.folder / "run.toml", settings_layer.given_to_toml(given))
             run.update_state(status="started")
         return _Training(run, given, Progress(quiet=quiet)).go()
+
+
+def _forget(folder: Path) -> None:
+    """Take back what a training that could not begin has written: a mistake in its words leaves no run behind."""
+    for name in ("run.toml", "schema.toml", "state.json", "log.jsonl", "lock"):
+        (folder / name).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # not empty: somebody else's files
+        folder.rmdir()
 
 
 def _more_steps(run: Run, given: Mapping[str, Any], steps: Any) -> int | None:

@@ -209,3 +209,4 @@ def test_a_time_limit_is_kept(tmp_path):
 def test_wrong_settings_are_said_before_training(settings, code, tmp_path):
     with pytest.raises(GenwrightError, match=code):
         genwright.train(people.frame(50), out=tmp_path / "run", quiet=True, **settings)
+    assert list(tmp_path.iterdir()) == []
