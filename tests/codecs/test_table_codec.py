@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.numpy import load, save
 
 from genwright.codecs.table import TableCodec
 from genwright.contract import FREE, PRESENT
@@ -250,20 +251,19 @@ def test_partial_rows_leave_free_what_is_missing(fitted):
             assert (partial[~gone, at] == codes[~gone, at]).all()
 
 
-def test_a_saved_codec_is_the_same_codec_and_holds_no_row(fitted, tmp_path):
+def test_a_saved_codec_is_the_same_codec_and_holds_no_row(fitted):
     codec, typed = fitted
-    codec.save(tmp_path)
-    loaded = TableCodec.load(tmp_path)
+    text, arrays = json.dumps(codec.to_json(), ensure_ascii=False), save(codec.arrays())
+    loaded = TableCodec.from_json(json.loads(text), load(arrays))
     assert loaded.spec == codec.spec
     codes = codec.encode(typed)
     np.testing.assert_array_equal(loaded.encode(typed), codes)
     assert loaded.decode(codes, generator=generator(3)).equals(codec.decode(codes, generator=generator(3)))
-    content = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    content = text.encode() + arrays
     assert not any(text.encode() in content for text in [*typed["note"].drop_nulls(), *typed["id"]])
-    assert {path.name for path in tmp_path.iterdir()} == {"codec.json", "codec.safetensors"}
 
 
-def test_a_damaged_codec_is_refused(fitted, tmp_path):
+def test_a_damaged_codec_is_refused(fitted):
     codec, _ = fitted
     data, arrays = json.loads(json.dumps(codec.to_json())), codec.arrays()
     for change in ({"format": 99}, {"columns": []}, {"schema": None}, {"rows": "many"}):
@@ -272,12 +272,6 @@ def test_a_damaged_codec_is_refused(fitted, tmp_path):
     for name in arrays:
         with pytest.raises(GenwrightError, match="GW-0304"):
             TableCodec.from_json(data, {key: array for key, array in arrays.items() if key != name})
-    with pytest.raises(GenwrightError, match="GW-0304"):
-        TableCodec.load(tmp_path)
-    codec.save(tmp_path)
-    (tmp_path / "codec.safetensors").write_bytes(b"junk")
-    with pytest.raises(GenwrightError, match="GW-0304"):
-        TableCodec.load(tmp_path)
 
 
 def test_fitting_again_gives_the_same_codec(fitted):

@@ -6,14 +6,11 @@ pickle, and no real row. `data/schema.py` made the rows typed; the models read t
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
-from safetensors.numpy import load_file, save_file
 
 from genwright.codecs.build import build_coders
 from genwright.codecs.columns import Coder, category_coder, grid_coder
@@ -26,7 +23,6 @@ from genwright.data.schema import Schema
 from genwright.errors import GenwrightError
 
 FORMAT = 1
-JSON_NAME, ARRAYS_NAME = "codec.json", "codec.safetensors"
 _MOST_CODES = 65535
 
 
@@ -34,7 +30,7 @@ class TableCodec:
     """A fitted codec: `encode` typed rows, `decode` codes, and condition on some columns."""
 
     def __init__(self, schema: Schema, coders: list[Coder], counts: list[np.ndarray], rows: int) -> None:
-        """`counts`: for each span how many of the training `rows` had each code; use `fit` or `load`."""
+        """`counts`: for each span how many of the training `rows` had each code; use `fit` or `from_json`."""
         self.schema, self.coders, self.counts, self.rows = schema, coders, counts, rows
         self._spans: list[slice] = []
         start = 0
@@ -160,23 +156,6 @@ class TableCodec:
             return cls(schema, coders, counts, int(data["rows"]))
         except (KeyError, IndexError, TypeError, ValueError, AttributeError):
             raise GenwrightError("GW-0304", "The codec in the run folder is damaged", "Train again") from None
-
-    def save(self, folder: Path) -> None:
-        """Write codec.json and codec.safetensors into a folder."""
-        save_file(self.arrays(), folder / ARRAYS_NAME)
-        (folder / JSON_NAME).write_text(json.dumps(self.to_json(), ensure_ascii=False), encoding="utf-8")
-
-    @classmethod
-    def load(cls, folder: Path) -> TableCodec:
-        """Read what `save` wrote."""
-        try:
-            data = json.loads((folder / JSON_NAME).read_text(encoding="utf-8"))
-            arrays = load_file(folder / ARRAYS_NAME)
-        except FileNotFoundError as error:
-            raise GenwrightError("GW-0304", f"{error.filename} is missing", "Is this a run folder?") from None
-        except Exception as error:  # safetensors has an exception of its own for each damage
-            raise GenwrightError("GW-0304", f"The codec in {folder} is damaged: {error}", "Train again") from None
-        return cls.from_json(data, arrays)
 
     def _make_spec(self) -> DataSpec:
         spans: list[Span] = []
