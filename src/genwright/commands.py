@@ -14,6 +14,7 @@ from typing import Any
 from genwright import __version__, config
 from genwright.errors import GenwrightError
 from genwright.models import MODELS
+from genwright.progress import Progress
 
 
 def train_command(given: dict[str, Any], actions: dict[str, Any]) -> None:
@@ -48,21 +49,24 @@ def sample_command(settings: config.Sample) -> None:
     path = (
         Path(settings.out) if settings.out else run.folder / "samples" / f"sample-{settings.seed}-{settings.n}{suffix}"
     )
-    run.write_samples(path, settings.n, where=where or None, seed=settings.seed)
+    with Progress().phase("Sampling", settings.n) as advance:
+        run.write_samples(path, settings.n, where=where or None, seed=settings.seed, advance=advance)
     print(f"{settings.n:,} rows in {path} ({time.monotonic() - started:.1f} s)")
 
 
 def report_command(settings: config.Report) -> None:
     if settings.run:
         run = _open(settings.run)
-        report = run.report(
-            test=settings.test or None,
-            target=settings.target or None,
-            effort=settings.effort,
-            language=settings.language,
-            seed=settings.seed,
-            out=settings.out or None,
-        )
+        with Progress().phase("Judging") as advance:
+            report = run.report(
+                test=settings.test or None,
+                target=settings.target or None,
+                effort=settings.effort,
+                language=settings.language,
+                seed=settings.seed,
+                out=settings.out or None,
+                advance=advance,
+            )
         folder = Path(settings.out) if settings.out else run.folder
     else:
         from genwright.tables import report_on_files

@@ -11,6 +11,10 @@ Advance = Callable[..., None]
 LINE_EVERY_SECONDS = 30.0
 
 
+def no_progress(done: int, total: int | None = None, note: str = "") -> None:
+    """An `Advance` that shows nothing."""
+
+
 class Progress:
     """Shows one named phase at a time on standard error; `quiet` shows nothing."""
 
@@ -26,7 +30,7 @@ class Progress:
     def phase(self, name: str, total: int | None = None) -> Iterator[Advance]:
         """Yields advance(done, total=None, note=""); the ETA follows from the pace."""
         if self.quiet:
-            yield lambda done, total=None, note="": None
+            yield no_progress
         elif sys.stderr.isatty():
             with self._bar(name, total) as advance:
                 yield advance

@@ -28,6 +28,7 @@ from genwright.errors import GenwrightError
 from genwright.folder import read_json, sha256, write_json
 from genwright.metrics.table import score
 from genwright.models import MODELS
+from genwright.progress import Advance, no_progress
 from genwright.report import Report, write_report
 from genwright.tables import FRAME_ROWS, Table, read_like
 from genwright.training.checkpoints import load_tensors
@@ -103,12 +104,14 @@ class Run:
         """
         return self._users(self.sample_typed(n, where=where, seed=seed), self.origin)
 
-    def sample_typed(self, n: int, *, where: Mapping[str, Any] | None = None, seed: int = 0) -> pl.DataFrame:
-        """n synthetic rows as a typed polars frame, whatever was trained on."""
+    def sample_typed(
+        self, n: int, *, where: Mapping[str, Any] | None = None, seed: int = 0, advance: Advance = no_progress
+    ) -> pl.DataFrame:
+        """n synthetic rows as a typed polars frame, whatever was trained on; advance(done, total) after each chunk."""
         if n < 1:
             raise GenwrightError("GW-0206", f"Cannot draw {n} rows", "Ask for one row or more.")
         condition = torch.from_numpy(self.codec.encode_condition(dict(where), n)) if where else None
-        codes = self._draw(n, condition, seed)
+        codes = self._draw(n, condition, seed, advance)
         frame = self.codec.decode(codes, generator=np.random.default_rng([seed, 1]), where=where)
         return frame
 
@@ -140,9 +143,18 @@ class Run:
         filled = typed.with_columns(typed[name].fill_null(drawn[name]) for name in typed.columns)
         return filled
 
-    def write_samples(self, path: Path, n: int, *, where: Mapping[str, Any] | None = None, seed: int = 0) -> Path:
+    def write_samples(
+        self,
+        path: Path,
+        n: int,
+        *,
+        where: Mapping[str, Any] | None = None,
+        seed: int = 0,
+        advance: Advance = no_progress,
+    ) -> Path:
         """n synthetic rows in a file; its suffix says the format, the rest is as in the training file."""
-        write_table(self._filed(self.sample_typed(n, where=where, seed=seed), path), path, self.origin)
+        frame = self.sample_typed(n, where=where, seed=seed, advance=advance)
+        write_table(self._filed(frame, path), path, self.origin)
         return path
 
     def report(
@@ -155,6 +167,7 @@ class Run:
         language: str = "auto",
         seed: int = 0,
         out: str | Path | None = None,
+        advance: Advance = no_progress,
     ) -> Report:
         """Judge as many synthetic rows as training rows; writes report.json and report.html into the folder (or `out`).
 
@@ -169,7 +182,7 @@ class Run:
         target = target or settings.target or None
         kinds = {column.name: column.kind for column in self.codec.schema.columns}
         synthetic = self.sample_typed(min(len(train), FRAME_ROWS), seed=seed)
-        scores = score(train, holdout, synthetic, kinds, target=target, effort=effort, seed=seed)
+        scores = score(train, holdout, synthetic, kinds, target=target, effort=effort, seed=seed, progress=advance)
         write_report(Path(out or self.folder), scores, self.facts(), language=language)
         return Report(scores, self.facts())
 
@@ -216,7 +229,7 @@ class Run:
         """Write state.json with some entries changed."""
         write_json(self.folder / "state.json", {**self.state, **changes})
 
-    def _draw(self, n: int, condition: torch.Tensor | None, seed: int) -> np.ndarray:
+    def _draw(self, n: int, condition: torch.Tensor | None, seed: int, advance: Advance = no_progress) -> np.ndarray:
         device = choose_device(self.settings.device)
         chunks = []
         for index, start in enumerate(range(0, n, CHUNK_ROWS)):
@@ -227,6 +240,7 @@ class Run:
             given = None if condition is None else condition[start : start + size].to(device)
             batch = self.model.sample(size, condition=given, generator=generator)
             chunks.append(batch.x.cpu().numpy().astype(np.uint16))
+            advance(start + size, n)
         return np.concatenate(chunks)
 
     def _check(self, *names: str) -> None:

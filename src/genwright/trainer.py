@@ -257,14 +257,14 @@ class _Training:
         state = run.state
         rows = settings.rows or min(state["data"]["training_rows"], FRAME_ROWS)
         started = time.monotonic()
-        with self.progress.phase("Sampling"):
+        with self.progress.phase("Sampling", rows) as advance:
             suffix = {"parquet": ".parquet", "jsonl": ".jsonl"}.get(state["data"]["origin"]["format"], ".csv")
-            run.write_samples(run.folder / "samples" / f"synthetic{suffix}", rows)
+            run.write_samples(run.folder / "samples" / f"synthetic{suffix}", rows, advance=advance)
         self.seconds["sampling"] = time.monotonic() - started
         started = time.monotonic()
         if settings.report and budget.left() > 0:
-            with self.progress.phase("Judging"):
-                run.report(effort="quick")
+            with self.progress.phase("Judging") as advance:
+                run.report(effort="quick", advance=advance)
         self.seconds["judging"] = time.monotonic() - started
         seconds = {**state["seconds"], **{name: round(value, 2) for name, value in self.seconds.items()}}
         seconds["total"] = round(time.monotonic() - budget.started, 2)
