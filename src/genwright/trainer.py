@@ -70,12 +70,13 @@ def start(data: Any, given: Mapping[str, Any], *, quiet: bool = False) -> Run:
             "GW-0309", f"{str(folder)!r} already holds a run", f"Choose another --out, or go on with --resume {folder}."
         )
     given["out"] = str(folder)
-    with locked(folder):
+    stop = Stop()
+    with stop.listening(), locked(folder):  # from the first file on: a stopped run can always go on
         write_text(folder / "run.toml", settings_layer.given_to_toml(given))
         run = Run(folder)
         run.data = None if isinstance(data, str | Path) else data
         try:
-            return _Training(run, given, Progress(quiet=quiet)).go()
+            return _Training(run, given, Progress(quiet=quiet), stop).go()
         except GenwrightError:
             if run.state["status"] == "started" and not (folder / "checkpoints").exists():
                 _forget(folder)
@@ -86,7 +87,8 @@ def resume_run(folder: str | Path, *, data: Any = None, steps: Any = None, quiet
     """Go on with a stopped run, or with `steps` as "+500" longer than a finished one."""
     run = open_run(folder)
     run.data = data
-    with locked(run.folder):
+    stop = Stop()
+    with stop.listening(), locked(run.folder):
         given = settings_layer.from_file(run.folder / "run.toml")
         more = _more_steps(run, given, steps)
         if run.state["status"] == "finished" and not more:
@@ -96,7 +98,7 @@ def resume_run(folder: str | Path, *, data: Any = None, steps: Any = None, quiet
             given["steps"] = more
             write_text(run.folder / "run.toml", settings_layer.given_to_toml(given))
             run.update_state(status="started")
-        return _Training(run, given, Progress(quiet=quiet)).go()
+        return _Training(run, given, Progress(quiet=quiet), stop).go()
 
 
 def _forget(folder: Path) -> None:
@@ -122,21 +124,19 @@ def _more_steps(run: Run, given: Mapping[str, Any], steps: Any) -> int | None:
 class _Training:
     """One pass through the stages of a run; each looks at what is there already."""
 
-    def __init__(self, run: Run, given: dict[str, Any], progress: Progress) -> None:
-        self.run, self.given, self.progress = run, given, progress
+    def __init__(self, run: Run, given: dict[str, Any], progress: Progress, stop: Stop) -> None:
+        self.run, self.given, self.progress, self.stop = run, given, progress, stop
         self.settings: Train = settings_layer.build(given)
         self.seconds: dict[str, float] = {}
-        self.stop = Stop()
 
     def go(self) -> Run:
-        with self.stop.listening():
-            limit = settings_layer.seconds(self.settings.time)
-            budget = Budget(limit, reserve=_reserve(limit))
-            self.progress.say(f"Run folder: {self.run.folder}")
-            table = self._prepare()
-            if self.run.state["status"] != "trained":
-                self._train(table, budget)
-            self._finish(budget)
+        limit = settings_layer.seconds(self.settings.time)
+        budget = Budget(limit, reserve=_reserve(limit))
+        self.progress.say(f"Run folder: {self.run.folder}")
+        table = self._prepare()
+        if self.run.state["status"] != "trained":
+            self._train(table, budget)
+        self._finish(budget)
         return self.run
 
     def _prepare(self) -> Table:
