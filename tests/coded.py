@@ -1,8 +1,53 @@
-"""A small coded table with every sort of span, made on the spot: what the contract and loop tests train on."""
+"""Small coded data of every kind, made on the spot: what the contract and loop tests train on."""
+
+import dataclasses
 
 import numpy as np
+import torch
 
-from genwright.contract import DataSpec, Span
+from genwright.contract import Batch, DataSpec, GenerativeModel, Span
+from genwright.data.batches import Examples
+from genwright.models import MODELS
+
+TINY = {"width": 16, "latent": 4, "depth": 1, "leaf_rows": 5, "hidden": 16, "knots": 4, "levels": 2, "solver_steps": 2}
+CLASSES = 3
+
+
+def build(name: str, seed: int = 0) -> GenerativeModel:
+    """A small model of the named kind for `spec_of` its data, with weights from the seed."""
+    entry = MODELS[name]
+    settings = entry.settings()
+    own = {f.name for f in dataclasses.fields(settings)}
+    small = {key: value for key, value in TINY.items() if key in own and not (key == "levels" and name == "pixel-ar")}
+    torch.manual_seed(seed)
+    return entry.load()(spec_of(name), **dataclasses.asdict(dataclasses.replace(settings, **small)))
+
+
+def spec_of(name: str) -> DataSpec:
+    """The spec of the small data that the named model is for."""
+    return spec() if MODELS[name].kind == "row" else DataSpec("grid", (1, 12, 8), class_shares=(0.5, 0.3, 0.2))
+
+
+def examples(name: str, n: int, seed: int = 0) -> Examples:
+    """n small examples for the named model."""
+    if MODELS[name].kind == "row":
+        return Examples(rows(n, seed))
+    return Examples(*pictures(n, seed))
+
+
+def batch(name: str, n: int = 32, seed: int = 0) -> Batch:
+    """The same as one batch."""
+    return examples(name, n, seed).batch(slice(0, n), torch.device("cpu"))
+
+
+def pictures(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """(n, 1, 12, 8) uint8 pictures of a bright bar whose place tells the class, with noise; (n,) labels."""
+    random = np.random.default_rng(seed)
+    labels = random.choice(CLASSES, n, p=(0.5, 0.3, 0.2))
+    x = random.integers(0, 60, (n, 1, 12, 8))
+    for label in range(CLASSES):
+        x[labels == label, :, 4 * label : 4 * label + 3] += random.integers(120, 190)
+    return x.astype(np.uint8), labels
 
 
 def spec() -> DataSpec:

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from genwright import models
     from genwright.comparison import compare
     from genwright.errors import GenwrightError
+    from genwright.modalities import open_run as open
     from genwright.report import Report
     from genwright.run import Run
-    from genwright.run import open_run as open
     from genwright.trainer import train
 
 
@@ -34,8 +34,9 @@ def __getattr__(name: str) -> Any:
         return genwright.models
     from genwright.comparison import compare
     from genwright.errors import GenwrightError
+    from genwright.modalities import open_run
     from genwright.report import Report
-    from genwright.run import Run, open_run
+    from genwright.run import Run
     from genwright.trainer import train
 
     names = {

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from genwright.run import Run
@@ -19,7 +20,7 @@ def text(run: Run) -> str:
     lines = [
         f"# Synthetic data generator: {data['name']}",
         "",
-        f"- **Data**: {data['training_rows']:,} training rows, {held}, {data['columns']} columns;"
+        f"- **Data**: {data['training_rows']:,} training {run.noun}, {held}, {_shape(data)};"
         f" SHA-256 {data['fingerprint'][:16]}",
         f"- **Model**: {facts['model']}, {outcome.get('parameters', 0):,} parameters"
         + (f", {outcome['steps']:,} steps, best at {outcome['best_step']:,}" if "steps" in outcome else ""),
@@ -45,9 +46,17 @@ def text(run: Run) -> str:
         ]
         lines += [
             "",
-            "Floor: real held-out rows scored the same way. Copycat: training rows handed back as if synthetic.",
+            "Floor: real held-out data scored the same way. Copycat: training data handed back as if synthetic.",
         ]
     return "\n".join(lines) + "\n"
+
+
+def _shape(data: Mapping[str, Any]) -> str:
+    if "columns" in data:
+        return f"{data['columns']} columns"
+    height, width, channels = data["shape"]
+    left_out = f", {len(data['skipped'])} files left out" if data["skipped"] else ""
+    return f"{width} x {height} pixels in {channels} channels, {len(data['classes'])} classes{left_out}"
 
 
 def _number(value: float | None) -> str:

@@ -13,18 +13,24 @@ from genwright import __version__
 from genwright.config import COMMANDS, Train
 
 EXAMPLES = {
-    "train": "genwright train patients.csv\n  genwright train adult.csv --target income --preset good\n"
+    "train": "genwright train patients.csv\n  genwright train photos/ --images.size 32 --time 10m\n"
+    "  genwright train adult.csv --target income --preset good\n"
     "  genwright train adult.csv --model tvae --model.width 128 --time 10m\n"
     "  genwright train --config runs/adult-1/run.toml --out runs/again\n"
     "  genwright train --resume runs/adult-1 --steps +500",
     "sample": "genwright sample runs/adult-1 -n 10000 --out synthetic.csv\n"
-    "  genwright sample runs/adult-1 -n 500 --where age=30 --where sex=Female --out thirty.parquet",
+    "  genwright sample runs/adult-1 -n 500 --where age=30 --where sex=Female --out thirty.parquet\n"
+    "  genwright sample runs/digits-1 -n 64 --label 7 --out sevens.png",
     "report": "genwright report runs/adult-1\n"
     "  genwright report --train T.csv --test H.csv --synth S.csv --target income --out report",
     "compare": "genwright compare runs/adult-1 runs/adult-2\n"
     "  genwright compare adult.csv --models tabular-ar,tabular-trees,tvae --time 5m --target income",
     "impute": "genwright impute runs/adult-1 holes.csv --out filled.csv",
-    "data": "genwright data patients.csv\n  genwright train patients.csv --schema schema.toml",
+    "interpolate": "genwright interpolate runs/digits-1 --label 7 --out sevens.gif",
+    "edit": "genwright edit runs/digits-1 --direction 2 --out slant.png",
+    "reconstruct": "genwright reconstruct runs/digits-1 photos/ --out pairs.png",
+    "data": "genwright data patients.csv\n  genwright train patients.csv --schema schema.toml\n"
+    "  genwright data photos/\n  genwright data get mnist --from downloads/ --out mnist",
     "list": "genwright list\n  genwright list experiments",
     "info": "genwright info runs/adult-1",
     "demo": "genwright demo",
@@ -66,14 +72,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def overview() -> str:
     """The text of `genwright --help`."""
     lines = [
-        f"genwright {__version__}: train a generative model on your own table, get synthetic rows and an honest report.",
+        f"genwright {__version__}: train a generative model on your own data, get synthetic data and an honest report.",
         "",
     ]
-    lines += [f"  genwright {name:<9} {_summary(command)}" for name, command in COMMANDS.items()]
+    lines += [f"  genwright {name:<11} {_summary(command)}" for name, command in COMMANDS.items()]
     lines += [
         "",
         "First time here?   genwright demo              (no data, no network needed)",
         "Your own table:    genwright train data.csv    then  genwright sample runs/data-1 -n 1000 --out new.csv",
+        "Your own images:   genwright train photos/     then  genwright sample runs/photos-1 -n 64 --out grid.png",
         "More on a command: genwright COMMAND --help     Settings may also come from --config FILE.toml or GENWRIGHT_*.",
     ]
     return "\n".join(lines)
@@ -206,7 +213,7 @@ def _add(group: Any, key: str, item: Field, kind: Any) -> None:
         group.add_argument(f"--{key}", nargs="?", const="true", metavar="YES|NO", help=text)
         group.add_argument(f"--no_{key}", dest=key, action="store_const", const="false", help=argparse.SUPPRESS)
     else:
-        names = [name for name in (metadata["short"], f"--{key}") if name]
+        names = [name for name in (metadata["short"], f"--{key.rstrip('_')}") if name]
         shape = {int: "N", float: "X"}.get(kind, "WORD")
         metavar = "|".join(metadata["choices"]) if metadata["choices"] else shape
         several = kind == tuple[str, ...]

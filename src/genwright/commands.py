@@ -16,6 +16,8 @@ from genwright.errors import GenwrightError
 from genwright.models import MODELS
 from genwright.progress import Progress
 
+SAMPLER = ("guidance", "solver", "solver_steps", "truncation", "temperature")
+
 
 def train_command(given: dict[str, Any], actions: dict[str, Any]) -> None:
     from genwright import trainer
@@ -44,14 +46,53 @@ def train_command(given: dict[str, Any], actions: dict[str, Any]) -> None:
 def sample_command(settings: config.Sample) -> None:
     run = _open(settings.run)
     started = time.monotonic()
+    path = Path(settings.out or run.folder / "samples" / f"sample-{settings.seed}-{settings.n}{run.suffix}")
+    asked = {name: getattr(settings, name) or None for name in ("label", *SAMPLER)}
     where = dict(_condition(text) for text in settings.where)
-    suffix = {"parquet": ".parquet", "jsonl": ".jsonl"}.get(run.state["data"]["origin"]["format"], ".csv")
-    path = (
-        Path(settings.out) if settings.out else run.folder / "samples" / f"sample-{settings.seed}-{settings.n}{suffix}"
-    )
     with Progress().phase("Sampling", settings.n) as advance:
-        run.write_samples(path, settings.n, where=where or None, seed=settings.seed, advance=advance)
-    print(f"{settings.n:,} rows in {path} ({time.monotonic() - started:.1f} s)")
+        given = {name: value for name, value in (asked | {"where": where or None}).items() if value}
+        unknown = set(given) - run.sample_words
+        if unknown:
+            raise GenwrightError(
+                "GW-0211",
+                f"--{sorted(unknown)[0]} means nothing for this run",
+                f"Its samples know: {', '.join(sorted(run.sample_words))}.",
+            )
+        run.write_samples(path, settings.n, seed=settings.seed, advance=advance, **given)
+    print(f"{settings.n:,} {run.noun} in {path} ({time.monotonic() - started:.1f} s)")
+
+
+def interpolate_command(settings: config.Interpolate) -> None:
+    run = _images(settings.run)
+    frames = run.interpolate(settings.steps, pairs=settings.pairs, label=settings.label or None, seed=settings.seed)
+    path = Path(settings.out or run.folder / "samples" / f"interpolation-{settings.seed}.png")
+    run.write_strips(path, frames)
+    print(f"{settings.pairs} ways of {settings.steps} images in {path}")
+
+
+def edit_command(settings: config.Edit) -> None:
+    run = _images(settings.run)
+    label = settings.label or None
+    frames = run.edit(settings.direction, reach=settings.reach, images=settings.images, label=label, seed=settings.seed)
+    path = Path(settings.out or run.folder / "samples" / f"direction-{settings.direction}.png")
+    run.write_strips(path, frames)
+    print(f"Direction {settings.direction} on {settings.images} images in {path}")
+
+
+def reconstruct_command(settings: config.Reconstruct) -> None:
+    import numpy as np
+
+    from genwright.metrics.image_quality import psnr, ssim
+
+    run = _images(settings.run)
+    if not settings.images:
+        raise GenwrightError("GW-0211", "There are no images to reconstruct", "Give a file, a folder or an archive.")
+    given, made = run.reconstruct(settings.images, label=settings.label or None)
+    path = Path(settings.out or run.folder / "samples" / "reconstructions.png")
+    run.write_strips(path, np.stack([given, made], axis=1))
+    for place, (peak, alike) in enumerate(zip(psnr(given, made), ssim(given, made), strict=True)):
+        print(f"{place + 1:>5}  PSNR {peak:6.2f} dB  SSIM {alike:.3f}")
+    print(f"Given and made in {path}")
 
 
 def report_command(settings: config.Report) -> None:
@@ -122,15 +163,21 @@ def data_command(settings: config.Data) -> None:
     from rich.console import Console
     from rich.table import Table as Grid
 
+    from genwright.data.images import looks_like_images
     from genwright.data.schema import Schema
     from genwright.data.sources import open_table
     from genwright.folder import write_text
 
-    if not settings.file:
-        raise GenwrightError("GW-0211", "There is no table to look at", "Give a file: genwright data patients.csv")
-    source = open_table(settings.file)
+    if settings.file[:1] == ("get",):
+        return _get(settings)
+    if len(settings.file) != 1:
+        raise GenwrightError("GW-0211", "Data to look at must be one file or folder", "Give it: genwright data X")
+    name = settings.file[0]
+    if looks_like_images(name):
+        return _show_images(name)
+    source = open_table(name)
     schema = Schema.inspect(source)
-    path = Path(settings.out)
+    path = Path(settings.out or "schema.toml")
     if path.exists() and not settings.force:
         raise GenwrightError("GW-0310", f"{str(path)!r} exists", "Choose another --out, or replace it with --force.")
     rows = schema.describe()
@@ -142,11 +189,43 @@ def data_command(settings: config.Data) -> None:
         print(f"Note: {note}")
     write_text(path, schema.to_toml())
     print(f"\nWritten to {path}. Edit it where the finding is wrong, then:")
-    print(f"  genwright train {shlex.quote(settings.file)} --schema {shlex.quote(str(path))}")
+    print(f"  genwright train {shlex.quote(name)} --schema {shlex.quote(str(path))}")
+
+
+def _show_images(name: str) -> None:
+    import numpy as np
+
+    from genwright.data.images import open_images
+
+    source = open_images(name)
+    with Progress().phase("Reading") as advance:
+        images = source.load(advance)
+    height, width, channels = images.pixels.shape[1:]
+    copies = len(images.groups) - len(np.unique(images.groups))
+    print(f"{len(images.pixels):,} images, trained on as {width} x {height} pixels in {channels} channels")
+    print(f"{copies:,} of them are near-copies of another; the split keeps them on one side")
+    if images.labels is not None:
+        counts = np.bincount(images.labels, minlength=len(source.classes))
+        print("Classes: " + ", ".join(f"{c} {n:,}" for c, n in zip(source.classes, counts, strict=True)))
+    for note in [*source.notes, *(f"{file} is left out: {reason}" for file, reason in images.skipped)]:
+        print(f"Note: {note}")
+    print(f"\nNext:  genwright train {shlex.quote(name)}")
+
+
+def _get(settings: config.Data) -> None:
+    from genwright.data.known import get
+
+    if len(settings.file) != 2 or not settings.from_:
+        raise GenwrightError(
+            "GW-0211", "Name the data set and where it is", "genwright data get mnist --from DIR|URL [--out FOLDER]"
+        )
+    name = settings.file[1]
+    out = get(name, settings.from_, Path(settings.out or name))
+    print(f"{name} in {out}, checked.\nNext:  genwright train {shlex.quote(str(out))}")
 
 
 def list_command(settings: config.List) -> None:
-    from genwright.run import open_run
+    from genwright.modalities import open_run
 
     folders = sorted(path.parent for path in Path(settings.folder).glob("**/run.toml"))
     if not folders:
@@ -172,7 +251,7 @@ def info_command(settings: config.Info) -> None:
 
 def demo_command(settings: config.Demo) -> None:
     from genwright import trainer
-    from genwright.run import open_run
+    from genwright.modalities import open_run
 
     samples = files("genwright") / "data" / "samples"
     data, test = str(samples / "adult_train.csv.gz"), str(samples / "adult_test.csv.gz")
@@ -217,11 +296,20 @@ def doctor_command(settings: config.Doctor) -> None:
 
 
 def _open(path: str) -> Any:
-    from genwright.run import open_run
+    from genwright.modalities import open_run
 
     if not path:
         raise GenwrightError("GW-0211", "No run was named", "Give its folder; `genwright list` shows them.")
     return open_run(path)
+
+
+def _images(path: str) -> Any:
+    from genwright.image_run import ImageRun
+
+    run = _open(path)
+    if not isinstance(run, ImageRun):
+        raise GenwrightError("GW-0211", f"{path} is a run on a table, not on images", "Name a run on images.")
+    return run
 
 
 def _condition(text: str) -> tuple[str, str]:
@@ -236,15 +324,16 @@ def _condition(text: str) -> tuple[str, str]:
 def _after_training(run: Any) -> None:
     """What was done, where the files are, what to try next."""
     state, folder = run.state, run.folder
-    print(
-        f"\nTrained {run.facts()['model']} on {state['data']['training_rows']:,} rows in {state['seconds']['total']:.0f} s."
-    )
+    seconds = state["seconds"]["total"]
+    print(f"\nTrained {run.facts()['model']} on {state['data']['training_rows']:,} {run.noun} in {seconds:.0f} s.")
     path = folder / "report.json"
     if path.exists():
         from genwright.report import Report
 
         print(Report.load(path))
         print(f"\nReport:           {folder / 'report.html'}   (open it in a browser)")
-    print(f"Synthetic rows:   {next((folder / 'samples').iterdir())}")
-    print(f"More rows:        genwright sample {shlex.quote(str(folder))} -n 10000 --out more.csv")
+    first = next(path for path in sorted((folder / "samples").iterdir()) if path.is_file())
+    print(f"Synthetic {run.noun + ':':<7} {first}")
+    more = f"-n 10000 --out more{run.suffix}" if run.noun == "rows" else "-n 64 --out more.png"
+    print(f"More {run.noun + ':':<12} genwright sample {shlex.quote(str(folder))} {more}")
     sys.stdout.flush()

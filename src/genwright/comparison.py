@@ -11,8 +11,9 @@ from typing import Any
 
 from genwright.errors import GenwrightError, did_you_mean
 from genwright.folder import next_free
+from genwright.modalities import open_run
 from genwright.models import MODELS
-from genwright.run import Run, open_run
+from genwright.run import Run
 from genwright.trainer import start
 
 

@@ -6,7 +6,7 @@ imports nothing heavy, so `--help` is instant. Read `settings.py` next: it merge
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 
@@ -19,10 +19,19 @@ def setting(
     choices: tuple[str, ...] | None = None,
     short: str | None = None,
     positional: bool = False,
+    at_sampling: bool = False,
 ) -> Any:
-    """A dataclass field that documents itself: one sentence, inclusive range, allowed words, short flag."""
+    """A dataclass field that documents itself: one sentence, inclusive range, allowed words, short flag.
+
+    `at_sampling`: a model's setting that its samples may be drawn with another value of.
+    """
     metadata = {"help": help, "low": low, "high": high, "choices": choices, "short": short, "positional": positional}
-    return field(default=default, metadata=metadata)
+    return field(default=default, metadata={**metadata, "at_sampling": at_sampling})
+
+
+def _again(settings: type, name: str) -> dict[str, Any]:
+    """What another class says of its setting of that name: for a class that has another default for it."""
+    return dict(next(item.metadata for item in fields(settings) if item.name == name))
 
 
 @dataclass(frozen=True)
@@ -55,6 +64,155 @@ class TVAESettings:
     depth: int = setting(2, "hidden layers of encoder and of decoder", low=1, high=16)
     latent: int = setting(16, "dimensions of the latent space", low=1, high=1024)
     divergence_weight: float = setting(0.5, "weight of the KL term; at 1 the latent vector is ignored", low=0, high=100)
+
+
+@dataclass(frozen=True)
+class FlowSettings:
+    """Flow matching with a U-Net: the best pictures, sampled in some tens of network calls."""
+
+    width: int = setting(64, "channels at the finest level of the U-Net", low=8, high=1024)
+    levels: int = setting(2, "resolutions of the U-Net, each half of the one before", low=1, high=6)
+    depth: int = setting(1, "residual blocks at each level", low=1, high=8)
+    patch: int = setting(
+        0, "side of the squares of pixels that become channels before the U-Net; 0: by the size", low=0, high=8
+    )
+    coupling: str = setting(
+        "independent", "how noise and images are paired; ot: nearest within a batch", choices=("independent", "ot")
+    )
+    class_drop: float = setting(0.1, "share of examples trained without their label, for guidance", low=0, high=0.9)
+    guidance: float = setting(
+        1.0, "how far samples are pushed towards their label; 1: not", low=0, high=20, at_sampling=True
+    )
+    solver: str = setting("heun", "how the flow is integrated", choices=("heun", "euler", "adaptive"), at_sampling=True)
+    solver_steps: int = setting(
+        10, "steps of the solver (heun: 2 network calls each)", low=1, high=1000, at_sampling=True
+    )
+
+
+@dataclass(frozen=True)
+class R3GANSettings:
+    """The modern GAN: pairs of real and generated images, two gradient penalties, no norms; the fastest samples."""
+
+    network: str = setting(
+        "residual", "residual: no norms; dcgan: the tutorial's, with BatchNorm", choices=("residual", "dcgan")
+    )
+    loss: str = setting(
+        "relativistic",
+        "what generator and critic play for",
+        choices=("cross-entropy", "least-squares", "hinge", "wasserstein", "relativistic"),
+    )
+    penalty: str = setting(
+        "zero-centred",
+        "of the critic's gradient: at real and generated images towards 0, or between them towards 1",
+        choices=("none", "zero-centred", "one-centred"),
+    )
+    penalty_weight: float = setting(1.0, "weight of the gradient penalty at first", low=0, high=1000)
+    penalty_end: float = setting(0.2, "share of it at the end of the run", low=0, high=1)
+    penalty_interval: int = setting(4, "steps between penalties, whose weight grows as much", low=1, high=64)
+    critic_steps: int = setting(1, "steps of the critic for each of the generator", low=1, high=50)
+    width: int = setting(48, "channels at the finest level; doubled at the next", low=8, high=1024)
+    latent: int = setting(64, "dimensions of the latent vector", low=1, high=1024)
+    augment: float = setting(
+        0.0, "share of images that the critic sees shifted, recoloured or cut out; for small sets", low=0, high=1
+    )
+    truncation: float = setting(
+        1.0, "how far latent vectors may stray; below 1: safer and more alike", low=0.05, high=1, at_sampling=True
+    )
+
+
+@dataclass(frozen=True)
+class DCGANSettings(R3GANSettings):
+    """The tutorial's GAN: transposed convolutions, BatchNorm, cross-entropy."""
+
+    network: str = setting("dcgan", **_again(R3GANSettings, "network"))
+    loss: str = setting("cross-entropy", **_again(R3GANSettings, "loss"))
+    penalty: str = setting("none", **_again(R3GANSettings, "penalty"))
+
+
+@dataclass(frozen=True)
+class WGANGPSettings(R3GANSettings):
+    """Wasserstein GAN with gradient penalty: several critic steps for each of the generator."""
+
+    loss: str = setting("wasserstein", **_again(R3GANSettings, "loss"))
+    penalty: str = setting("one-centred", **_again(R3GANSettings, "penalty"))
+    penalty_weight: float = setting(10.0, **_again(R3GANSettings, "penalty_weight"))
+    penalty_end: float = setting(1.0, **_again(R3GANSettings, "penalty_end"))
+    penalty_interval: int = setting(1, **_again(R3GANSettings, "penalty_interval"))
+    critic_steps: int = setting(3, **_again(R3GANSettings, "critic_steps"))
+
+
+@dataclass(frozen=True)
+class PGGANSettings:
+    """Progressive growing: a GAN that starts at 4 x 4 pixels and doubles."""
+
+    width: int = setting(
+        16, "channels at the finest level; doubled at each coarser one, three times at most", low=4, high=1024
+    )
+    latent: int = setting(64, "dimensions of the latent vector", low=1, high=1024)
+    penalty: float = setting(10.0, "weight of the gradient penalty", low=0, high=1000)
+    fade: float = setting(0.5, "share of a level's time in which it is faded in", low=0, high=1)
+    truncation: float = setting(
+        1.0, "how far latent vectors may stray; below 1: safer and more alike", low=0.05, high=1, at_sampling=True
+    )
+
+
+@dataclass(frozen=True)
+class VAESettings:
+    """Variational autoencoder: smooth pictures at once, a bound on their likelihood, reconstruction."""
+
+    width: int = setting(16, "channels at the finest level; doubled at each coarser one", low=4, high=512)
+    depth: int = setting(1, "residual blocks at each level", low=0, high=8)
+    latent: int = setting(32, "dimensions of the latent vector", low=1, high=1024)
+    likelihood: str = setting(
+        "bernoulli", "bernoulli: of bits drawn by brightness; logistic: of 256 levels", choices=("bernoulli", "logistic")
+    )
+    warmup: float = setting(0.2, "share of the run over which the KL term grows to its weight", low=0, high=1)
+    free_bits: float = setting(0.0, "nats that each latent dimension costs at least", low=0, high=10)
+    prior: str = setting(
+        "fitted", "fitted: a Gaussian for each class, found after training; normal: as assumed", choices=("fitted", "normal")
+    )
+
+
+@dataclass(frozen=True)
+class VQVAESettings:
+    """Pictures as small grids of codes, drawn by a Transformer: reconstruction and sampling in two phases."""
+
+    width: int = setting(32, "channels at the finest level; doubled at each coarser one", low=4, high=512)
+    depth: int = setting(1, "residual blocks at each level", low=0, high=8)
+    quantiser: str = setting(
+        "fsq", "fsq: rounding to fixed levels; ema: a codebook that follows the encoder", choices=("fsq", "ema")
+    )
+    codes: int = setting(240, "different codes; with fsq 64, 240, 1000 or 4375", low=2, high=16384)
+    commitment: float = setting(0.25, "ema: weight that keeps the encoder near its codes", low=0, high=10)
+    prior_width: int = setting(128, "size of the Transformer's vectors", low=8, high=4096)
+    prior_depth: int = setting(3, "layers of the Transformer", low=1, high=48)
+    temperature: float = setting(
+        1.0, "below 1: likelier codes, samples more alike", low=0.05, high=2, at_sampling=True
+    )
+
+
+@dataclass(frozen=True)
+class PixelARSettings:
+    """One pixel after another: exact likelihoods, the slowest samples."""
+
+    levels: int = setting(256, "values of a pixel: 2, 4, 8, 16, 64 or 256; at 2 they are drawn by brightness", low=2, high=256)
+    patch: int = setting(2, "side of the squares that are drawn together", low=1, high=8)
+    width: int = setting(64, "features of the causal convolutions", low=4, high=1024)
+    hidden: int = setting(128, "units of the head that draws the pixels of a square", low=4, high=4096)
+    depth: int = setting(5, "causal convolutions", low=1, high=32)
+    temperature: float = setting(
+        1.0, "below 1: likelier pixels, samples more alike", low=0.05, high=2, at_sampling=True
+    )
+
+
+@dataclass(frozen=True)
+class ImageSettings:
+    """How image files become examples."""
+
+    size: int = setting(0, "side of the square that every image becomes; 0: by looking", low=0, high=512)
+    grey: bool = setting(False, "drop the colours")
+    fit: str = setting("crop", "what happens to images that are not square", choices=("crop", "pad", "stretch"))
+    background: str = setting("white", "colour under transparent pixels and around padded images")
 
 
 @dataclass(frozen=True)
@@ -96,14 +254,18 @@ class TrainingSettings:
 class Train:
     """Train a model on your data, write samples and a report."""
 
-    data: str = setting("", "CSV, Parquet or JSON lines file (.gz too)", positional=True)
+    data: str = setting(
+        "", "a table (CSV, Parquet, JSON lines; .gz too) or images (folder, zip, tar, npz, idx)", positional=True
+    )
     model: Any = field(default_factory=TabularARSettings, metadata={"help": "the model's own settings"})
     preset: str = setting("quick", "how much effort", choices=("quick", "good", "best"))
     time: str = setting("", "hard limit of the whole run, as 90s, 10m or 1h30m; empty: the preset's steps")
     steps: int = setting(0, "optimiser steps; 0: the preset decides by the number of rows", low=0)
     out: str = setting("", "folder of the run; empty: runs/<name of the data>-<number>")
     seed: int = setting(0, "same seed, same machine type, same threads: same bytes", low=0)
-    holdout: float = setting(0.1, "share of rows that training never sees and the report judges by", low=0, high=0.9)
+    holdout: float = setting(
+        0.1, "share of the data that training never sees and the report judges by", low=0, high=0.9
+    )
     test: str = setting("", "a file of real rows to judge by instead of a hold-out")
     target: str = setting("", "column to predict in the report's utility test; empty: every column")
     schema: str = setting("", "a schema.toml that says what the columns are; empty: found by looking")
@@ -115,6 +277,7 @@ class Train:
     threads: int = setting(0, "processor threads; 0: all", low=0, high=1024)
     training: TrainingSettings = field(default_factory=TrainingSettings, metadata={"help": "the loop"})
     table: TableSettings = field(default_factory=TableSettings, metadata={"help": "how table values become codes"})
+    images: ImageSettings = field(default_factory=ImageSettings, metadata={"help": "how image files become examples"})
 
 
 @dataclass(frozen=True)
@@ -122,9 +285,19 @@ class Sample:
     """Draw synthetic rows from a run."""
 
     run: str = setting("", "folder of the run", positional=True)
-    n: int = setting(1000, "rows to draw", low=1, short="-n")
-    out: str = setting("", "file to write (.csv, .csv.gz, .parquet, .jsonl); empty: samples/ in the run folder")
+    n: int = setting(1000, "rows or images to draw", low=1, short="-n")
+    out: str = setting(
+        "",
+        "file to write (rows: .csv, .csv.gz, .parquet, .jsonl; images: .png for a grid, .npz, .zip or a folder); "
+        "empty: samples/ in the run folder",
+    )
     where: tuple[str, ...] = setting((), "what every row must have, as COLUMN=VALUE; may be given several times")
+    label: str = setting("", "class of the images; empty: as often as in the training images")
+    guidance: str = setting("", "flow: how far images are pushed towards their label, such as 1.5; empty: as trained")
+    solver: str = setting("", "flow: heun, euler or adaptive; empty: as trained")
+    solver_steps: str = setting("", "flow: steps of the solver; empty: as trained")
+    truncation: str = setting("", "gan, pggan: below 1, safer and more alike; empty: as trained")
+    temperature: str = setting("", "pixel-ar, vqvae: below 1, likelier and more alike; empty: as trained")
     seed: int = setting(0, "seed of the draw, independent of the training's seed", low=0)
 
 
@@ -169,12 +342,53 @@ class Impute:
 
 
 @dataclass(frozen=True)
-class Data:
-    """Show what the columns of a table were found to be, and write schema.toml for you to edit."""
+class Interpolate:
+    """Show the way from one synthetic image to another through the latent space."""
 
-    file: str = setting("", "CSV, Parquet or JSON lines file", positional=True)
-    out: str = setting("schema.toml", "where to write the finding")
+    run: str = setting("", "folder of the run", positional=True)
+    out: str = setting(
+        "", "picture to write (.png: a row for each pair; .gif: a film); empty: samples/ in the run folder"
+    )
+    pairs: int = setting(8, "ways to show", low=1, high=64)
+    steps: int = setting(10, "images on each way", low=2, high=200)
+    label: str = setting("", "class of the images; empty: any")
+    seed: int = setting(0, "seed of the draw", low=0)
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Move synthetic images along the directions that change them most."""
+
+    run: str = setting("", "folder of the run", positional=True)
+    out: str = setting("", "picture to write (.png: a row for each image); empty: samples/ in the run folder")
+    direction: int = setting(0, "which direction; 0 changes most", low=0, high=19)
+    reach: float = setting(3.0, "how far to either side, in standard deviations", low=0.1, high=20)
+    images: int = setting(8, "images to move", low=1, high=64)
+    label: str = setting("", "class of the images; empty: any")
+    seed: int = setting(0, "seed of the draw", low=0)
+
+
+@dataclass(frozen=True)
+class Reconstruct:
+    """Encode and decode given images: how much of them the model keeps."""
+
+    run: str = setting("", "folder of the run", positional=True)
+    images: str = setting("", "images: a file, folder or archive", positional=True)
+    out: str = setting("", "picture to write (.png: given above made); empty: samples/ in the run folder")
+    label: str = setting("", "class of the images, where they have none of their own")
+
+
+@dataclass(frozen=True)
+class Data:
+    """Show what is in your data: a table's columns, written to schema.toml for you to edit, or a folder's images.
+
+    `genwright data get mnist --from DIR|URL` brings a known data set, checked, to --out.
+    """
+
+    file: tuple[str, ...] = setting((), "a table or images; or: get NAME", positional=True)
+    out: str = setting("", "where to write the finding (schema.toml), or the data that are brought")
     force: bool = setting(False, "replace an existing file")
+    from_: str = setting("", "for get: folder or address that has the files")
 
 
 @dataclass(frozen=True)
@@ -214,6 +428,9 @@ COMMANDS: dict[str, type] = {
     "report": Report,
     "compare": Compare,
     "impute": Impute,
+    "interpolate": Interpolate,
+    "edit": Edit,
+    "reconstruct": Reconstruct,
     "models": Models,
     "data": Data,
     "list": List,

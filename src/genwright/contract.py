@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 FREE = -1  # in a row condition: this position is not given, the model draws it
+SAMPLES = "samples"  # in `selects_by`
 PRESENT = -2  # not given either, but the value may not be missing (imputation)
 
 
@@ -50,23 +51,36 @@ class DataSpec:
 
     kind: Literal["row", "grid", "series", "tokens"]
     shape: tuple[int, ...]
-    """Shape of one example, without the batch axis: (spans,) for a row."""
+    """Shape of one example, without the batch axis: (spans,) for a row, (channels, height, width) for a grid."""
     vocabulary: int = 0
     """Number of token values for kind "tokens", else 0."""
     spans: tuple[Span, ...] = ()
     """For kind "row": one entry for each position."""
-    classes: int = 0
-    """Number of class labels in `Batch.condition`, 0 for none (rows condition on their own positions instead)."""
+    class_shares: tuple[float, ...] = ()
+    """Share of training examples with each class label; sums to 1. Empty: no labels (rows condition on positions)."""
+
+    @property
+    def classes(self) -> int:
+        """Number of class labels in `Batch.condition`, 0 for none."""
+        return len(self.class_shares)
 
 
 @dataclass(frozen=True)
 class Batch:
-    """B examples. For rows, x is (B, spans) int64 codes; a condition is (B, spans) codes, FREE or PRESENT if not given."""
+    """B examples.
+
+    Rows: x is (B, spans) int64 codes; a condition is (B, spans) codes, FREE or PRESENT if not given.
+    Grids: x is (B, channels, height, width) float32 in [-1, 1], the pixel values 0 .. 255 divided by 127.5, minus 1; the
+    condition is (B,) int64 class labels wherever the spec has classes, in training as in sampling, else None.
+    """
 
     x: Tensor
     condition: Tensor | None = None
     drawn: Mapping[str, Tensor] = field(default_factory=dict)
     """What `draw` added: noise, times, orders, fakes; the only randomness that `loss` may use. Batch axis first."""
+
+    progress: float = 1.0
+    """Share of the run that is done: what warms up or grows goes by it. 1 outside training."""
 
     def drawing(self, **drawn: Tensor) -> Batch:
         """The same batch with more drawn tensors."""
@@ -89,6 +103,10 @@ class Phase:
     """True (BatchNorm, PacGAN, minibatch optimal transport): private training is refused, saying why."""
     repeats: int = 1
     """Steps in one round."""
+    interval: int = 1
+    """Takes part in each interval-th step of the run only (lazy regularisation)."""
+    rate: float = 1.0
+    """Learning rate of the phase as a share of the run's."""
     active: tuple[float, float] = (0.0, 1.0)
     """Share of the run in which the phase takes part: two-stage models need no second trainer."""
 
@@ -100,8 +118,13 @@ class GenerativeModel(nn.Module, ABC):
     """
 
     phases: tuple[Phase, ...] = ()
+    decodes: bool = False
+    """Has latent vectors: `latents` draws them, `decode` makes examples of them (interpolation, editing)."""
+    encodes: bool = False
+    """`encode` finds what `decode` makes an example of again, nearly (reconstruction)."""
     selects_by: str | None = None
-    """Name of the phase whose loss on a held-out slice picks the snapshot that ships; None: the last one ships."""
+    """What picks the snapshot that ships: the phase of this name by its loss on a held-out slice; SAMPLES: the distance of
+    samples from that slice (losses of a GAN say nothing); None: the last one ships."""
 
     def draw(self, phase: Phase, batch: Batch) -> Batch:
         """All randomness of a step, made without gradient before the loss. The default draws nothing."""
@@ -124,3 +147,19 @@ class GenerativeModel(nn.Module, ABC):
     @torch.no_grad()
     def sample(self, n: int, *, condition: Tensor | None = None, generator: torch.Generator) -> Batch:
         """n new examples; `generator` is the only source of randomness. Conditions as in `Batch`, first axis n."""
+
+    def measures(self, batches: Iterable[Batch], generator: torch.Generator) -> dict[str, float]:
+        """What only the model itself can say of held-out data, by the report's names: likelihoods, use of a codebook."""
+        return {}
+
+    def latents(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+        """n latent vectors, (n, ...), of the distribution that `decode` expects."""
+        raise NotImplementedError(f"{type(self).__name__} has no latent vectors")
+
+    def decode(self, z: Tensor, *, condition: Tensor | None = None) -> Batch:
+        """Examples of latent vectors; the same vectors give the same examples."""
+        raise NotImplementedError(f"{type(self).__name__} has no latent vectors")
+
+    def encode(self, x: Tensor, *, condition: Tensor | None = None) -> Tensor:
+        """The latent vectors of given examples."""
+        raise NotImplementedError(f"{type(self).__name__} does not encode")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import resource
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,46 +13,46 @@ from typing import Any
 import torch
 
 from genwright import settings as settings_layer
+from genwright.contract import DataSpec
+from genwright.dataset import training_size
 from genwright.errors import GenwrightError
-from genwright.models import MODELS
+from genwright.modalities import default_model, new_run
 from genwright.run import build_model
-from genwright.tables import Table
-from genwright.training.budget import Budget
 from genwright.training.devices import choose_device, choose_precision, set_threads
 from genwright.training.loop import Loop
-from genwright.training.stop import Stop
 
-TIMED_STEPS = 8
-WARM_STEPS = 4
 CHECKPOINT_COPIES = 5  # model, average, best and two moments of the optimiser
 
 
 def plan(data: Any, given: Mapping[str, Any]) -> str:
     """Rows, columns, parameters, steps, seconds, memory and disk, as a text. GW-0404 if the disk cannot hold it."""
-    settings = settings_layer.build({**given, "data": str(data)})
+    given = {"model": default_model(data), **given, "data": str(data)}
+    settings = settings_layer.build(given)
     started = time.monotonic()
-    table = Table.open(data, settings)
-    if table.training_rows == 0:
-        raise GenwrightError("GW-0118", f"{table.source.name!r} has no rows to train on", "Give a table with rows.")
-    settings = settings_layer.build({**given, "data": str(data)}, rows=table.training_rows)
+    name = settings_layer.model_name(settings)
+    dataset = new_run(Path(), name).open_dataset(data, settings)
+    size = training_size(dataset)
+    settings = settings_layer.build(given, examples=size)
     set_threads(settings.threads)
     device = choose_device(settings.device)
-    codec = table.fit_codec(settings)
-    rows, validation = table.encode(codec, validation=settings.training.validation, seed=settings.seed)
+    codec = dataset.fit_codec(settings)
+    examples, validation = dataset.encode(codec, validation=settings.training.validation, seed=settings.seed)
     preparation = time.monotonic() - started
     torch.manual_seed(settings.seed)
-    model = build_model(settings, codec).to(device)
+    model = build_model(name, settings.model, codec.spec).to(device)
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    name = settings_layer.model_name(settings)
     lines = [
-        f"Data        {table.source.name}: {table.training_rows:,} rows to train on, {int(table.held.sum()):,} held out",
-        f"Columns     {len(table.schema.columns)}, coded at {len(codec.spec.spans)} positions "
-        f"with {sum(span.size for span in codec.spec.spans):,} codes",
+        f"Data        {dataset.name}: {size:,} examples to train on, {int(dataset.held.sum()):,} held out",
+        f"Coded as    {_coding(codec.spec)}",
         f"Model       {name}, {parameters:,} parameters, on {device}",
     ]
     limit = settings_layer.seconds(settings.time)
-    if MODELS[name].load().phases and len(codec.spec.spans):
-        each = _seconds_per_step(model, rows.matrix, validation, settings)
+    if model.phases and examples.x.size:
+        precision = choose_precision(settings.training.precision, device)
+        loop = Loop(
+            model, examples, validation, settings.training, seed=0, precision=precision, folder=Path(settings.out)
+        )
+        each = loop.seconds_per_step(settings.steps)
         wanted = settings.steps if limit is None else min(settings.steps, int(0.7 * (limit - preparation) / each))
         disk = 4 * parameters * CHECKPOINT_COPIES * 3
         free = shutil.disk_usage(Path(settings.out or ".").resolve().anchor).free
@@ -63,7 +61,7 @@ def plan(data: Any, given: Mapping[str, Any]) -> str:
                 "GW-0404", f"Checkpoints need {disk / 1e9:.1f} GB, {free / 1e9:.1f} are free", "Free space."
             )
         lines += [
-            f"Steps       {wanted:,} of {min(settings.training.batch_size, len(rows)):,} rows",
+            f"Steps       {wanted:,} of {min(settings.training.batch_size, len(examples)):,} examples",
             f"Time        about {preparation + wanted * each:.0f} s: {preparation:.0f} s preparation, "
             f"{1000 * each:.0f} ms a step; samples and report come on top",
             f"Disk        about {disk / 1e6:.0f} MB for checkpoints",
@@ -73,17 +71,9 @@ def plan(data: Any, given: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _seconds_per_step(model: Any, rows: Any, validation: Any, settings: Any) -> float:
-    """Seconds of one step, timed after a few that warm caches up; the checkpoints go to a temporary folder."""
-    precision = choose_precision(settings.training.precision, next(model.parameters()).device)
-    training = dataclasses.replace(settings.training, select_every=10**9, checkpoint_every=10**9)
-    marks: list[float] = []
-    with tempfile.TemporaryDirectory() as folder:
-        loop = Loop(model, rows, validation, training, seed=0, precision=precision, folder=Path(folder))
-        loop.run(
-            WARM_STEPS + TIMED_STEPS,
-            budget=Budget(None),
-            stop=Stop(),
-            report=lambda step, steps, losses: marks.append(time.monotonic()),
-        )
-    return (marks[-2] - marks[WARM_STEPS - 1]) / (len(marks) - 1 - WARM_STEPS)
+def _coding(spec: DataSpec) -> str:
+    if spec.kind == "grid":
+        channels, height, width = spec.shape
+        classes = f", {spec.classes} classes" if spec.classes else ""
+        return f"images of {width} x {height} pixels, {channels} channels{classes}"
+    return f"rows of {len(spec.spans)} positions with {sum(span.size for span in spec.spans):,} codes"

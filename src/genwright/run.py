@@ -1,62 +1,46 @@
-"""Run: a folder with a trained model, and what can be done with it. Made by `trainer.py`, opened with `genwright.open`.
+"""Run: a folder with a trained model, and what can be done with it whatever its data are. Made by `trainer.py`.
 
 All that it holds is text, JSON and safetensors: opening a stranger's folder runs no code, and every file that sampling
-needs is checked against its SHA-256 first.
+needs is checked against its SHA-256 first. Read `table_run.py` or `image_run.py` next: what rows and images add.
 """
 
 from __future__ import annotations
 
 import functools
 import html
-from collections.abc import Mapping
-from dataclasses import asdict
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 import torch
 
 from genwright import settings as settings_layer
-from genwright.codecs.table import TableCodec
 from genwright.config import Train
-from genwright.contract import GenerativeModel
-from genwright.data.origin import Origin
-from genwright.data.sources import open_table
-from genwright.data.writers import to_user_frame, write_table
-from genwright.errors import GenwrightError
+from genwright.contract import DataSpec, GenerativeModel
+from genwright.data.batches import Examples
+from genwright.dataset import Dataset
+from genwright.errors import GenwrightError, did_you_mean
 from genwright.folder import read_json, sha256, write_json
-from genwright.metrics.table import score
 from genwright.models import MODELS
 from genwright.progress import Advance, no_progress
-from genwright.report import Report, write_report
-from genwright.tables import FRAME_ROWS, Table, read_like
+from genwright.report import Report
 from genwright.training.checkpoints import load_tensors
 from genwright.training.devices import choose_device, set_threads
 
 FORMAT = 1
-CHUNK_ROWS = 16_384  # rows drawn at a time: bounds memory, and fixes which random numbers a row gets
 
 
-def open_run(path: str | Path) -> Run:
-    """Open a run folder. GW-0305 if it is not one, GW-0306 if a newer Genwright made it."""
-    folder = Path(path)
-    if not (folder / "run.toml").is_file():
-        raise GenwrightError(
-            "GW-0305",
-            f"{str(folder)!r} is not a run folder",
-            "Give a folder that `genwright train` made; see genwright list.",
-        )
-    run = Run(folder)
-    if run.state.get("format", FORMAT) > FORMAT:
-        raise GenwrightError(
-            "GW-0306", f"{str(folder)!r} was made by a newer Genwright", "Update Genwright to open it."
-        )
-    return run
+class Run(ABC):
+    """A run folder. Nothing is read before it is needed. Subclasses are final: one for each kind of data."""
 
-
-class Run:
-    """A run folder. Nothing is read before it is needed."""
+    codec_class: Any
+    examples_at_a_time: int
+    """Drawn in one piece: bounds memory, and fixes which random numbers an example gets."""
+    noun: str
+    """What examples are called: rows, images."""
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
@@ -75,17 +59,34 @@ class Run:
         return read_json(path) if path.exists() else {"format": FORMAT, "status": "started"}
 
     @functools.cached_property
-    def codec(self) -> TableCodec:
-        """The codec, checked."""
+    def codec(self) -> Any:
+        """The codec, checked: a `codec_class`."""
         self._check("codec.json", "codec.safetensors")
         arrays = {name: tensor.numpy() for name, tensor in load_tensors(self.folder / "codec.safetensors").items()}
-        return TableCodec.from_json(read_json(self.folder / "codec.json"), arrays)
+        return self.codec_class.from_json(read_json(self.folder / "codec.json"), arrays)
 
     @functools.cached_property
     def model(self) -> GenerativeModel:
         """The model with the weights that ship, checked, on the run's device and in evaluation mode."""
+        return self._model(self.settings.model)
+
+    def model_with(self, **changes: Any) -> GenerativeModel:
+        """The model with other settings of its sampler (those marked so in `config.py`). GW-0202 for any others."""
+        given = {name: value for name, value in changes.items() if value not in (None, "")}
+        known = {f.name: f for f in fields(self.settings.model) if f.metadata.get("at_sampling")}
+        values = {}
+        for name, value in given.items():
+            if name not in known:
+                model = settings_layer.model_name(self.settings)
+                raise GenwrightError(
+                    "GW-0202", f"Samples of {model} have no setting {name!r}", did_you_mean(name, list(known))
+                )
+            values[name] = settings_layer.convert(name, known[name], type(known[name].default), value)
+        return self._model(replace(self.settings.model, **values)) if values else self.model
+
+    def _model(self, settings: Any) -> GenerativeModel:
         self._check("weights.safetensors")
-        model = build_model(self.settings, self.codec)
+        model = build_model(settings_layer.model_name(self.settings), settings, self.codec.spec)
         weights = load_tensors(self.folder / "weights.safetensors")
         try:
             model.load_state_dict(weights)
@@ -96,95 +97,35 @@ class Run:
         set_threads(self.settings.threads)
         return model.to(choose_device(self.settings.device)).eval()
 
-    def sample(self, n: int = 1000, *, where: Mapping[str, Any] | None = None, seed: int = 0) -> Any:
-        """n synthetic rows, as the kind of frame that was trained on; a typed polars frame if it was a file.
+    @abstractmethod
+    def open_dataset(self, data: Any, settings: Train) -> Dataset:
+        """The user's data, opened and split as the settings say; once trained, read as they were then."""
 
-        `where` maps columns to the value that every row must have. Same seed, same rows; it has nothing to do with the
-        seed of the training.
-        """
-        return self._users(self.sample_typed(n, where=where, seed=seed), self.origin)
+    @abstractmethod
+    def sample(self, n: int = 1000, *, seed: int = 0) -> Any:
+        """n synthetic examples, as the kind of data that was trained on. Same seed, same examples."""
 
-    def sample_typed(
-        self, n: int, *, where: Mapping[str, Any] | None = None, seed: int = 0, advance: Advance = no_progress
-    ) -> pl.DataFrame:
-        """n synthetic rows as a typed polars frame, whatever was trained on; advance(done, total) after each chunk."""
-        if n < 1:
-            raise GenwrightError("GW-0206", f"Cannot draw {n} rows", "Ask for one row or more.")
-        condition = torch.from_numpy(self.codec.encode_condition(dict(where), n)) if where else None
-        codes = self._draw(n, condition, seed, advance)
-        frame = self.codec.decode(codes, generator=np.random.default_rng([seed, 1]), where=where)
-        return frame
+    @abstractmethod
+    def write_samples(self, path: Path, n: int, *, seed: int = 0, advance: Advance = no_progress) -> Path:
+        """n synthetic examples in a file or folder."""
 
-    def _users(self, typed: pl.DataFrame, origin: Origin) -> Any:
-        """In a file every cell has its text; in Python it has its type, and a frame that of the user's library."""
-        if origin.format != "frame":
-            return typed
-        return to_user_frame(self.codec.schema.format(typed) if self.origin.format == "frame" else typed, origin)
+    @abstractmethod
+    def first_samples(self, advance: Advance) -> Path:
+        """What a finished training leaves in samples/, and where."""
 
-    def _filed(self, typed: pl.DataFrame, path: Path) -> pl.DataFrame:
-        """Text files get the user's own texts, Parquet and JSON lines of a text file's run get types."""
-        text = self.origin.format == "csv" and Path(path).name.endswith((".parquet", ".jsonl", ".jsonl.gz"))
-        return typed if text else self.codec.schema.format(typed)
-
-    def impute(self, table: Any, *, seed: int = 0) -> Any:
-        """The table (path or frame) with its missing values drawn from the model, given each row's other values."""
-        return self._users(self._impute(table, seed), open_table(table).origin)
-
-    def write_imputed(self, table: Any, path: Path, *, seed: int = 0) -> int:
-        """Impute a table into a file; returns the number of its rows."""
-        frame = self._impute(table, seed)
-        write_table(self._filed(frame, path), path, open_table(table).origin)
-        return len(frame)
-
-    def _impute(self, table: Any, seed: int) -> pl.DataFrame:
-        typed = read_like(table, self.codec.schema, what="table to impute", most=2**62)
-        condition = torch.from_numpy(self.codec.encode_partial(typed))
-        drawn = self.codec.decode(self._draw(len(typed), condition, seed), generator=np.random.default_rng([seed, 2]))
-        filled = typed.with_columns(typed[name].fill_null(drawn[name]) for name in typed.columns)
-        return filled
-
-    def write_samples(
-        self,
-        path: Path,
-        n: int,
-        *,
-        where: Mapping[str, Any] | None = None,
-        seed: int = 0,
-        advance: Advance = no_progress,
-    ) -> Path:
-        """n synthetic rows in a file; its suffix says the format, the rest is as in the training file."""
-        frame = self.sample_typed(n, where=where, seed=seed, advance=advance)
-        write_table(self._filed(frame, path), path, self.origin)
-        return path
-
+    @abstractmethod
     def report(
-        self,
-        *,
-        data: Any = None,
-        test: Any = None,
-        target: str | None = None,
-        effort: str = "full",
-        language: str = "auto",
-        seed: int = 0,
-        out: str | Path | None = None,
-        advance: Advance = no_progress,
+        self, *, effort: str = "full", language: str = "auto", seed: int = 0, advance: Advance = no_progress
     ) -> Report:
-        """Judge as many synthetic rows as training rows; writes report.json and report.html into the folder (or `out`).
+        """Judge synthetic examples beside training and held-out ones; writes report.json and report.html."""
 
-        The training data are read again from where they were (give `data` when it was a frame); GW-0307 if changed.
-        """
-        settings = self.settings
-        table = Table.open(self.training_data(data), settings, self.codec.schema)
-        self.check_fingerprint(table)
-        test = test or settings.test or None
-        train = table.frame(seed=seed)
-        holdout = read_like(test, self.codec.schema, what="test file") if test else table.frame(held=True, seed=seed)
-        target = target or settings.target or None
-        kinds = {column.name: column.kind for column in self.codec.schema.columns}
-        synthetic = self.sample_typed(min(len(train), FRAME_ROWS), seed=seed)
-        scores = score(train, holdout, synthetic, kinds, target=target, effort=effort, seed=seed, progress=advance)
-        write_report(Path(out or self.folder), scores, self.facts(), language=language)
-        return Report(scores, self.facts())
+    def judge(self, codec: Any, validation: Examples) -> Callable[[GenerativeModel], float] | None:
+        """A score of samples while training, lower is better, for models that select by SAMPLES; None: there is none."""
+        return None
+
+    def watcher(self, codec: Any) -> Callable[[int, GenerativeModel], None] | None:
+        """What looks at the model after each checkpoint, for pictures of the progress; None: nothing."""
+        return None
 
     def training_data(self, data: Any = None) -> Any:
         """The data to read again: given, kept in this process, or the path in the settings. GW-0307 if there are none."""
@@ -200,20 +141,15 @@ class Run:
             )
         return self.settings.data
 
-    def check_fingerprint(self, table: Table) -> None:
+    def check_fingerprint(self, dataset: Dataset) -> None:
         """GW-0307 if the data are not those that the run was started on."""
         wanted = self.state.get("data", {}).get("fingerprint")
-        if wanted and table.source.fingerprint() != wanted:
+        if wanted and dataset.fingerprint() != wanted:
             raise GenwrightError(
                 "GW-0307",
-                f"The data in {table.source.name!r} have changed since the run was started",
+                f"The data in {dataset.name!r} have changed since the run was started",
                 "Restore the file, or train a new run on the changed data.",
             )
-
-    @property
-    def origin(self) -> Origin:
-        """What the training data were: format, dialect, kind of frame."""
-        return Origin.from_json(self.state.get("data", {}).get("origin", {}))
 
     def facts(self) -> dict[str, Any]:
         """How the run was made, for report, card and `genwright info`."""
@@ -229,19 +165,25 @@ class Run:
         """Write state.json with some entries changed."""
         write_json(self.folder / "state.json", {**self.state, **changes})
 
-    def _draw(self, n: int, condition: torch.Tensor | None, seed: int, advance: Advance = no_progress) -> np.ndarray:
+    def _draw(
+        self,
+        n: int,
+        condition: torch.Tensor | None,
+        seed: int,
+        advance: Advance = no_progress,
+        model: GenerativeModel | None = None,
+    ) -> Iterator[torch.Tensor]:
+        """n new examples, as the codec decodes them, in pieces."""
+        model = model or self.model
         device = choose_device(self.settings.device)
-        chunks = []
-        for index, start in enumerate(range(0, n, CHUNK_ROWS)):
-            size = min(CHUNK_ROWS, n - start)
+        for index, start in enumerate(range(0, n, self.examples_at_a_time)):
+            size = min(self.examples_at_a_time, n - start)
             generator = torch.Generator(device).manual_seed(
                 int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
             )
             given = None if condition is None else condition[start : start + size].to(device)
-            batch = self.model.sample(size, condition=given, generator=generator)
-            chunks.append(batch.x.cpu().numpy().astype(np.uint16))
+            yield model.sample(size, condition=given, generator=generator).x.cpu()
             advance(start + size, n)
-        return np.concatenate(chunks)
 
     def _check(self, *names: str) -> None:
         """GW-0304, naming the file, if one is missing or is not what was written."""
@@ -273,7 +215,9 @@ class Run:
         return f"<b>Run {html.escape(str(self.folder))}</b><table>{cells}</table>{report}"
 
 
-def build_model(settings: Train, codec: TableCodec) -> GenerativeModel:
-    """The model of the settings for the codec's data, with fresh weights."""
-    entry = MODELS[settings_layer.model_name(settings)]
-    return entry.load()(codec.spec, **asdict(settings.model))
+def build_model(name: str, settings: Any, spec: DataSpec) -> GenerativeModel:
+    """The named model with its own settings for the data, with fresh weights."""
+    model = MODELS[name].load()(spec, **asdict(settings))
+    if spec.kind == "grid":
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
+    return model

@@ -61,15 +61,13 @@ def convert(name: str, item: Field, kind: type, value: Any) -> Any:
     return result
 
 
-def build(given: Mapping[str, Any], *, rows: int = 10_000) -> Train:
-    """The complete training settings: given values over the preset's (which depend on the number of training rows).
+def build(given: Mapping[str, Any], *, examples: int = 10_000) -> Train:
+    """The complete training settings: given values over the preset's (which depend on the number of training examples).
 
     `given` maps dotted names to values; "model" or "model.name" names the model. Raises GW-0201/0202.
     """
-    given = dict(given)
-    model = str(given.pop("model.name", None) or given.pop("model", None) or DEFAULT_MODEL)
-    given.pop("model", None)
-    _model_settings(model)
+    model = named_model(given)
+    given = {name: value for name, value in given.items() if name not in ("model", "model.name")}
     known = {name: (item, kind) for name, item, kind in walk(Train, model=model)}
     values = {}
     for name, value in given.items():
@@ -80,7 +78,14 @@ def build(given: Mapping[str, Any], *, rows: int = 10_000) -> Train:
             )
         values[name] = convert(name, *known[name], value)
     preset = values.get("preset", Train.preset)
-    return _construct(Train, {**MODELS[model].presets(preset, rows), **values}, model)
+    return _construct(Train, {**MODELS[model].presets(preset, examples), **values}, model)
+
+
+def named_model(given: Mapping[str, Any]) -> str:
+    """The model that settings by dotted name are for. GW-0205 if there is none of that name."""
+    model = str(given.get("model.name") or given.get("model") or DEFAULT_MODEL)
+    _model_settings(model)
+    return model
 
 
 def from_file(path: str | Path) -> dict[str, Any]:
@@ -146,7 +151,7 @@ def flatten(settings: Train) -> dict[str, Any]:
 
 def model_name(settings: Train) -> str:
     """The model that the settings are for."""
-    return next(name for name, entry in MODELS.items() if isinstance(settings.model, entry.settings))
+    return next(name for name, entry in MODELS.items() if type(settings.model) is entry.settings)
 
 
 def documentation() -> str:

@@ -17,10 +17,11 @@ import polars as pl
 
 from genwright.codecs.table import TableCodec
 from genwright.config import Train
-from genwright.data.batches import Rows, split
+from genwright.data.batches import Examples, codes_on_disk, split
 from genwright.data.schema import Schema
 from genwright.data.sources import TableSource, open_table
 from genwright.errors import GenwrightError
+from genwright.folder import write_text
 from genwright.report import Report, report_files
 
 FRAME_ROWS = 100_000  # rows of a table that the report looks at, at most
@@ -42,6 +43,10 @@ class Table:
         if schema is None and settings.schema:
             schema = _read_schema(Path(settings.schema))
         schema = schema or Schema.inspect(source)
+        if not schema.columns:
+            raise GenwrightError("GW-0118", f"{source.name!r} has no columns", "Give a table with columns.")
+        if settings.target:
+            _ = schema[settings.target]  # raises GW-0112 with the nearest name
         rows = sum(len(frame) for frame in source.batches())
         share = 0.0 if settings.test else settings.holdout
         return cls(source, schema, split(rows, share, seed=settings.seed))
@@ -49,6 +54,27 @@ class Table:
     @functools.cached_property
     def training_rows(self) -> int:
         return int(len(self.held) - self.held.sum())
+
+    @property
+    def name(self) -> str:
+        return self.source.name
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences on what was guessed or mended."""
+        return [*self.source.notes, *self.schema.notes]
+
+    def fingerprint(self) -> str:
+        """SHA-256 over the content of the file or frame."""
+        return self.source.fingerprint()
+
+    def facts(self) -> dict[str, Any]:
+        """What state.json keeps: number of columns, and what the file or frame was."""
+        return {"columns": len(self.schema.columns), "origin": self.source.origin.to_json()}
+
+    def write_findings(self, folder: Path) -> None:
+        """schema.toml, without the values that were seen."""
+        write_text(folder / "schema.toml", Schema.from_json(self.schema.to_json()).to_toml())
 
     def batches(self, *, held: bool = False) -> Iterator[pl.DataFrame]:
         """Typed frames of the training rows, or of the hold-out, in the table's order."""
@@ -71,7 +97,7 @@ class Table:
             seed=settings.seed,
         )
 
-    def encode(self, codec: TableCodec, *, validation: float, seed: int) -> tuple[Rows, np.ndarray]:
+    def encode(self, codec: TableCodec, *, validation: float, seed: int) -> tuple[Examples, Examples]:
         """Training rows on disk and a validation slice (share `validation` of them) in memory, both (rows, spans)."""
         chosen = split(self.training_rows, validation, seed=seed + 1)
         slices = []
@@ -85,8 +111,8 @@ class Table:
                 slices.append(codes[mask])
                 yield codes[~mask]
 
-        rows = Rows(blocks(), len(codec.spec.spans))
-        return rows, np.concatenate(slices) if slices else rows.matrix[:0]
+        rows = codes_on_disk(blocks(), len(codec.spec.spans))
+        return Examples(rows), Examples(np.concatenate(slices) if slices else rows[:0])
 
     def frame(self, *, held: bool = False, most: int = FRAME_ROWS, seed: int = 0) -> pl.DataFrame:
         """Training rows or the hold-out as one typed frame; a random subset in table order when there are more."""

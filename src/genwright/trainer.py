@@ -16,35 +16,35 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from genwright import __version__, card
 from genwright import settings as settings_layer
-from genwright.codecs.table import TableCodec
 from genwright.config import Train
-from genwright.contract import Batch, GenerativeModel
-from genwright.data.batches import Rows
-from genwright.data.schema import Schema
+from genwright.contract import SAMPLES, Batch, GenerativeModel
+from genwright.data.batches import Examples
+from genwright.dataset import Codec, Dataset, training_size
 from genwright.errors import GenwrightError
 from genwright.folder import locked, next_free, sha256, write_json, write_text
+from genwright.modalities import default_model, new_run, open_run
 from genwright.models import MODELS
 from genwright.progress import Progress
-from genwright.run import FORMAT, Run, build_model, open_run
-from genwright.tables import FRAME_ROWS, Table
+from genwright.run import FORMAT, Run, build_model
 from genwright.training import checkpoints
 from genwright.training.budget import Budget
 from genwright.training.devices import choose_device, choose_precision, set_threads
-from genwright.training.loop import Loop, Outcome, to_batch
+from genwright.training.loop import Loop, Outcome
 from genwright.training.stop import Stop
 
-FIT_ROWS = 8192  # rows in one batch of a model's fit
+COLLAPSE = 3.0  # times the best distance of samples, at which a training is said to have collapsed
+FIT_ROWS, FIT_IMAGES = 8192, 512  # in one batch of a model's fit
 
 
 def train(data: Any = None, *, resume: str | Path | None = None, quiet: bool = False, **settings: Any) -> Run:
-    """Train a model on a table and return the finished run.
+    """Train a model on a table or on images and return the finished run.
 
-    `data` is a path (CSV, Parquet, JSON lines) or a pandas, polars or Arrow frame. Settings are those of
+    `data` is a path (CSV, Parquet, JSON lines; a folder or archive of images), a pandas, polars or Arrow frame, an array of
+    images, (N, height, width, channels) uint8, or a pair of such an array and its labels. Settings are those of
     `genwright train --help`, with dots for nested ones: train(frame, model="tvae", time="3m", **{"model.width": 128}).
     `resume` continues a stopped run to the same bytes; with `steps="+500"` a finished one goes on longer.
     """
@@ -57,13 +57,15 @@ def train(data: Any = None, *, resume: str | Path | None = None, quiet: bool = F
 
 def start(data: Any, given: Mapping[str, Any], *, quiet: bool = False) -> Run:
     """A new run from settings by dotted name (over the environment's)."""
-    name = str(data) if isinstance(data, str | Path) else f"<{type(data).__module__.split('.')[0]} frame>"
+    name = str(data) if isinstance(data, str | Path) else f"<{type(data).__module__.split('.')[0]} {_noun(data)}>"
     given = {**settings_layer.from_environment(), **given, "data": name}
     for file in ("data", "test", "schema"):  # a run is resumed and judged from wherever its owner stands
         if given.get(file) and not str(given[file]).startswith("<"):
             given[file] = str(Path(given[file]).expanduser().absolute())
+    if not (given.get("model") or given.get("model.name")):
+        given["model"] = default_model(data)
     settings = settings_layer.build(given)
-    stem = Path(name.strip("<>")).name.split(".")[0].replace(" ", "-") or "table"
+    stem = Path(name.strip("<>")).name.split(".")[0].replace(" ", "-") or "run"
     folder = Path(settings.out) if settings.out else next_free(Path("runs"), stem)
     if (folder / "run.toml").exists():
         raise GenwrightError(
@@ -73,7 +75,7 @@ def start(data: Any, given: Mapping[str, Any], *, quiet: bool = False) -> Run:
     stop = Stop()
     with stop.listening(), locked(folder):  # from the first file on: a stopped run can always go on
         write_text(folder / "run.toml", settings_layer.given_to_toml(given))
-        run = Run(folder)
+        run = new_run(folder, settings_layer.model_name(settings))
         run.data = None if isinstance(data, str | Path) else data
         try:
             return _Training(run, given, Progress(quiet=quiet), stop).go()
@@ -133,105 +135,106 @@ class _Training:
         limit = settings_layer.seconds(self.settings.time)
         budget = Budget(limit, reserve=_reserve(limit))
         self.progress.say(f"Run folder: {self.run.folder}")
-        table = self._prepare()
+        dataset = self._prepare()
         if self.run.state["status"] != "trained":
-            self._train(table, budget)
+            self._train(dataset, budget)
         self._finish(budget)
         return self.run
 
-    def _prepare(self) -> Table:
+    def _prepare(self) -> Dataset:
         started = time.monotonic()
         with self.progress.phase("Reading"):
-            schema = self.run.codec.schema if self.run.state["status"] == "trained" else None
-            table = Table.open(self.run.training_data(), self.settings, schema)
-            if table.training_rows == 0:
-                raise GenwrightError(
-                    "GW-0118", f"{table.source.name!r} has no rows to train on", "Give a table with rows."
-                )
-            self.run.check_fingerprint(table)
-        if not table.schema.columns:
-            raise GenwrightError("GW-0118", f"{table.source.name!r} has no columns", "Give a table with columns.")
-        if self.settings.target:
-            _ = table.schema[self.settings.target]  # raises GW-0112 with the nearest name
-        self.settings = settings_layer.build(self.given, rows=table.training_rows)
+            dataset = self.run.open_dataset(self.run.training_data(), self.settings)
+            size = training_size(dataset)
+            self.run.check_fingerprint(dataset)
+        self.settings = settings_layer.build(self.given, examples=size)
         write_text(self.run.folder / "run.toml", settings_layer.to_toml(self.settings))
         self.run.__dict__.pop("settings", None)
-        schema = Schema.from_json(table.schema.to_json())  # without the values that were seen
-        write_text(self.run.folder / "schema.toml", schema.to_toml())
-        for note in [*table.source.notes, *table.schema.notes]:
+        dataset.write_findings(self.run.folder)
+        for note in dataset.notes:
             self.progress.say(f"Note: {note}")
         self.run.update_state(
             format=FORMAT,
             status=self.run.state["status"],
             data={
-                "name": table.source.name,
-                "fingerprint": table.source.fingerprint(),
-                "rows": len(table.held),
-                "training_rows": table.training_rows,
-                "holdout_rows": int(table.held.sum()),
-                "columns": len(table.schema.columns),
-                "origin": table.source.origin.to_json(),
+                "name": dataset.name,
+                "fingerprint": dataset.fingerprint(),
+                "rows": len(dataset.held),
+                "training_rows": size,
+                "holdout_rows": int(dataset.held.sum()),
+                **dataset.facts(),
             },
             versions=_versions(),
         )
         self.seconds["reading"] = time.monotonic() - started
-        return table
+        return dataset
 
-    def _train(self, table: Table, budget: Budget) -> None:
+    def _train(self, dataset: Dataset, budget: Budget) -> None:
         settings, started = self.settings, time.monotonic()
-        entry = MODELS[settings_layer.model_name(settings)].load()
         threads = set_threads(settings.threads)
         device = choose_device(settings.device)
+        name = settings_layer.model_name(settings)
         with self.progress.phase("Coding"):
-            codec = table.fit_codec(settings)
-            share = settings.training.validation if entry.selects_by else 0.0
-            rows, validation = table.encode(codec, validation=share, seed=settings.seed)
+            codec = dataset.fit_codec(settings)
+            torch.manual_seed(settings.seed)
+            model = build_model(name, settings.model, codec.spec).to(device)
+            share = settings.training.validation if model.selects_by else 0.0
+            examples, validation = dataset.encode(codec, validation=share, seed=settings.seed)
         self.seconds["coding"] = time.monotonic() - started
-        torch.manual_seed(settings.seed)
-        model = build_model(settings, codec).to(device)
         outcome = None
-        if entry.phases and len(codec.spec.spans):
-            outcome = self._loop(model, rows, validation, budget)
+        if model.phases and examples.x.size:
+            outcome = self._loop(model, codec, examples, validation, budget)
         started = time.monotonic()
         with self.progress.phase("Fitting"):
             torch.manual_seed(settings.seed)
-            model.eval().fit(_all_batches(rows, device), None)
+            model.eval().fit(_all_batches(examples, device), None)
         self.seconds["fitting"] = time.monotonic() - started
         self._save(codec, model, outcome, threads, device)
 
-    def _loop(self, model: GenerativeModel, rows: Rows, validation: np.ndarray, budget: Budget) -> Outcome:
+    def _loop(
+        self, model: GenerativeModel, codec: Codec, examples: Examples, validation: Examples, budget: Budget
+    ) -> Outcome:
         settings, folder = self.settings, self.run.folder
         precision = choose_precision(settings.training.precision, next(model.parameters()).device)
         loop = Loop(
             model,
-            rows.matrix,
+            examples,
             validation,
             settings.training,
             seed=settings.seed,
             precision=precision,
             folder=folder / "checkpoints",
+            judge=self.run.judge(codec, validation),
+            watch=self.run.watcher(codec),
         )
         for warning in loop.resume():
             self.progress.say(f"Warning: {warning}.")
         if loop.step:
             self.progress.say(f"Going on from step {loop.step}.")
+        elif budget.seconds is not None:  # a resumed run keeps the steps that were planned
+            steps = budget.steps(settings.steps, loop.seconds_per_step(settings.steps))
+            self.settings = settings = dataclasses.replace(settings, steps=steps)
+            write_text(folder / "run.toml", settings_layer.to_toml(settings))
         log = _Log(folder / "log.jsonl", keep_until=loop.step)
         with self.progress.phase("Training", settings.steps) as advance:
 
             def report(step: int, steps: int, losses: Mapping[str, float]) -> None:
-                if steps != self.settings.steps:  # --time has been turned into steps: a resumed run keeps them
-                    self.settings = dataclasses.replace(self.settings, steps=steps)
-                    write_text(folder / "run.toml", settings_layer.to_toml(self.settings))
                 total = sum(value for name, value in losses.items() if name != "rate")
                 log.write(step, losses, last=step == steps)
                 advance(step, steps, f"loss {total:.3f}")
 
             outcome = loop.run(settings.steps, budget=budget, stop=self.stop, report=report)
         self.seconds["training"] = outcome.seconds
+        if collapsed(model, outcome):
+            self.progress.say(
+                f"Note: samples were best at step {outcome.best_step:,} and {outcome.last_loss / outcome.best_loss:.0f} "
+                "times farther from real data at the end (one player won, or kinds of samples were lost). The best "
+                "snapshot ships; a lower --training.learning_rate or a larger --model.penalty_weight may train longer."
+            )
         return outcome
 
     def _save(
-        self, codec: TableCodec, model: GenerativeModel, outcome: Outcome | None, threads: int, device: torch.device
+        self, codec: Codec, model: GenerativeModel, outcome: Outcome | None, threads: int, device: torch.device
     ) -> None:
         folder = self.run.folder
         write_json(folder / "codec.json", codec.to_json())
@@ -255,11 +258,9 @@ class _Training:
     def _finish(self, budget: Budget) -> None:
         settings, run = self.settings, self.run
         state = run.state
-        rows = settings.rows or min(state["data"]["training_rows"], FRAME_ROWS)
         started = time.monotonic()
-        with self.progress.phase("Sampling", rows) as advance:
-            suffix = {"parquet": ".parquet", "jsonl": ".jsonl"}.get(state["data"]["origin"]["format"], ".csv")
-            run.write_samples(run.folder / "samples" / f"synthetic{suffix}", rows, advance=advance)
+        with self.progress.phase("Sampling") as advance:
+            run.first_samples(advance)
         self.seconds["sampling"] = time.monotonic() - started
         started = time.monotonic()
         if settings.report and budget.left() > 0:
@@ -297,9 +298,15 @@ def _logged_step(line: str) -> float:
         return float("inf")
 
 
-def _all_batches(rows: Rows, device: torch.device) -> Iterator[Batch]:
-    for start in range(0, len(rows), FIT_ROWS):
-        yield to_batch(rows.matrix[start : start + FIT_ROWS], device)
+def _all_batches(examples: Examples, device: torch.device) -> Iterator[Batch]:
+    size = FIT_ROWS if examples.x.ndim == 2 else FIT_IMAGES
+    for start in range(0, len(examples), size):
+        yield examples.batch(slice(start, start + size), device)
+
+
+def collapsed(model: GenerativeModel, outcome: Outcome) -> bool:
+    """Whether samples, where they select the snapshot, ended much farther from real data than the best ones were."""
+    return model.selects_by == SAMPLES and outcome.last_loss > COLLAPSE * outcome.best_loss
 
 
 def _reserve(limit: float | None) -> float:
@@ -310,3 +317,7 @@ def _reserve(limit: float | None) -> float:
 def _versions() -> dict[str, str]:
     packages = {name: version(name) for name in ("torch", "numpy", "polars")}
     return {"genwright": __version__, "python": platform.python_version(), **packages, "machine": platform.machine()}
+
+
+def _noun(data: Any) -> str:
+    return "array" if hasattr(data, "shape") and not hasattr(data, "columns") else "frame"

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from PIL import Image
 
+import coded
 import people
 from genwright import settings, trainer
 from genwright.models import MODELS
@@ -29,6 +31,11 @@ def place(folder: Path) -> None:
     people.csv(folder, 400, "patients.csv")
     people.csv(folder, 100, "test.csv")
     people.csv(folder, 100, "synthetic.csv")
+    pixels, labels = coded.pictures(90)
+    for number, (image, label) in enumerate(zip(pixels, labels, strict=True)):
+        path = folder / "photos" / ("bars", "lines", "stripes")[label] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image[0]).save(path)
     people.frame(60).with_columns(pl.when(pl.col("age") > 40).then(pl.col("age")).alias("age")).write_csv(
         folder / "gaps.csv"
     )
@@ -89,7 +96,11 @@ def test_there_is_an_example_and_a_page_for_every_model():
 def test_every_example_trains(path, tmp_path):
     given = settings.from_file(path) | {"out": str(tmp_path / "run"), "report": False}
     settings.build(given)
-    run = trainer.start(people.csv(tmp_path, 200), {**given, "steps": 10}, quiet=True)
+    data = people.csv(tmp_path, 200)
+    if MODELS[settings.named_model(given)].kind == "grid":
+        pixels, labels = coded.pictures(60)
+        data = (pixels.transpose(0, 2, 3, 1), labels)
+    run = trainer.start(data, {**given, "steps": 10, "time": ""}, quiet=True)
     assert len(run.sample(10)) == 10
 
 

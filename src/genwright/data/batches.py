@@ -1,7 +1,7 @@
-"""Coded examples on disk, and which of them a step sees.
+"""Coded examples, and which of them a step sees.
 
-`Rows` is a memory-mapped matrix in a nameless temporary file; `batch_rows` is a pure function of (seed, step), so a
-resumed run sees the same batches without any saved iterator. Read `training/loop.py` next.
+`Examples` are codes or pixels, on disk in a nameless temporary file when they came as blocks; `batch_rows` is a pure
+function of (seed, step), so a resumed run sees the same batches without any saved iterator. Read `training/loop.py` next.
 """
 
 from __future__ import annotations
@@ -9,33 +9,62 @@ from __future__ import annotations
 import functools
 import tempfile
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
+import torch
+
+from genwright.contract import Batch
 
 
-class Rows:
-    """An append-once matrix of codes, (rows, spans) uint16, in a temporary file.
+@dataclass(frozen=True)
+class Examples:
+    """N coded examples and, where there are classes, their labels; `batch` makes them what a model sees."""
+
+    x: np.ndarray
+    """(N, spans) uint16 codes of rows, or (N, channels, height, width) uint8 pixels."""
+    labels: np.ndarray | None = None
+    """(N,) class labels."""
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def batch(self, chosen: np.ndarray | slice, device: torch.device) -> Batch:
+        """The chosen examples on the device, as `contract.Batch` says: codes as int64, pixels as float32 in [-1, 1]."""
+        labels = None
+        if self.labels is not None:
+            labels = torch.from_numpy(self.labels[chosen].astype(np.int64)).to(device, non_blocking=True)
+        if self.x.dtype == np.uint8:
+            pixels = torch.tensor(self.x[chosen]).to(device, non_blocking=True)
+            return Batch(pixels.float().div_(127.5).sub_(1.0), labels)
+        return Batch(torch.from_numpy(self.x[chosen].astype(np.int64)).to(device, non_blocking=True), labels)
+
+    def blank(self, size: int, device: torch.device, *, seed: int) -> Batch:
+        """A batch of nothing, for phases that read no data: zeros, under labels drawn as often as they occur."""
+        batch = self.batch(slice(0, 1), device)
+        x = batch.x.new_zeros(size, *batch.x.shape[1:])
+        if self.labels is None:
+            return Batch(x)
+        labels = np.random.default_rng(seed).choice(self.labels, size).astype(np.int64)
+        return Batch(x, torch.from_numpy(labels).to(device))
+
+
+def codes_on_disk(blocks: Iterable[np.ndarray], width: int) -> np.ndarray:
+    """Blocks of codes, (n, width) uint16, as one memory-mapped matrix in a temporary file.
 
     The file has no name from the start (where the system allows it), so that it goes away with the process, however that
     ends: coded rows are real rows.
     """
-
-    def __init__(self, blocks: Iterable[np.ndarray], width: int) -> None:
-        rows = 0
-        with tempfile.TemporaryFile(prefix="genwright-") as file:
-            for block in blocks:
-                file.write(np.ascontiguousarray(block, dtype=np.uint16).tobytes())
-                rows += len(block)
-            file.flush()
-            shape = (rows, width)
-            self.matrix: np.ndarray = (
-                np.memmap(file, dtype=np.uint16, mode="r", shape=shape)
-                if rows and width
-                else np.empty(shape, np.uint16)
-            )
-
-    def __len__(self) -> int:
-        return len(self.matrix)
+    rows = 0
+    with tempfile.TemporaryFile(prefix="genwright-") as file:
+        for block in blocks:
+            file.write(np.ascontiguousarray(block, dtype=np.uint16).tobytes())
+            rows += len(block)
+        file.flush()
+        shape = (rows, width)
+        if not rows or not width:
+            return np.empty(shape, np.uint16)
+        return np.memmap(file, dtype=np.uint16, mode="r", shape=shape)
 
 
 def batch_rows(rows: int, batch_size: int, *, seed: int, step: int) -> np.ndarray:

@@ -3,7 +3,7 @@
 `scores` is what `metrics.table.score` returns; `facts` says how the rows were made, all of it optional: "name", "model",
 "settings", "data", "outcome", "seconds", "versions", "files", "command", "epsilon" ... (any plain values; the page lists
 them). The page needs no network, carries both languages and stays small on tables of 1,000 columns because only the worst
-columns are drawn. `template.html.j2` is the page, `words.py` its sentences, `figures.py` and `heat.py` its drawings.
+columns are drawn. `table.html.j2` is the page, `words.py` its sentences, `figures.py` and `heat.py` its drawings.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from typing import Any
 
 from genwright.folder import write_text
 from genwright.report import figures, heat
-from genwright.report.verdict import grade, show, show_metric, verdict
+from genwright.report.grades import show, show_metric
+from genwright.report.verdict import grade, verdict
 from genwright.report.words import LANGUAGES, TEXT, Words, say
 
 DRAWN_COLUMNS = 60
@@ -40,40 +41,57 @@ def write_report(folder: str | Path, scores: dict[str, Any], facts: dict[str, An
     report.json is `scores` with one more entry, "facts". Errors: GW-0301 if the folder can not be written.
     """
     folder = Path(folder)
-    data = json.dumps({**scores, "facts": _plain(facts)}, ensure_ascii=False, allow_nan=False)
-    write_text(folder / "report.json", data + "\n")
+    write_scores(folder, scores, facts)
     page = folder / "report.html"
     write_text(page, build_report(scores, facts, language=language))
     return page
 
 
+def write_scores(folder: Path, scores: dict[str, Any], facts: dict[str, Any]) -> None:
+    """report.json: the scores with one more entry, "facts"."""
+    data = json.dumps({**scores, "facts": _plain(facts)}, ensure_ascii=False, allow_nan=False)
+    write_text(folder / "report.json", data + "\n")
+
+
 def build_report(scores: dict[str, Any], facts: dict[str, Any], *, language: str = "auto") -> str:
     """The page as a string. `language` is "en", "zh" or "auto": what the reader's browser prefers."""
-    sizes = {name: f"{number:,}" for name, number in scores["sizes"].items()}
-    return _template().render(
-        language=language if language in LANGUAGES else "en",
-        follow_browser=language not in LANGUAGES,
-        say=say,
-        name=str(facts.get("name") or ""),
-        sizes=say("sizes", **sizes),
+    return template("table.html.j2").render(
+        **frame(scores, facts, language, title="title", sizes="sizes"),
+        sections=[(k, k) for k in ("summary", "columns", "pairs", "judges", "utility", "privacy")],
         effort=say("effort_full" if scores["effort"] == "full" else "effort_quick"),
-        verdict=verdict(scores),
-        groups={
-            group: [_metric(n, scores) for n in names if n in scores["metrics"]] for group, names in GROUPS.items()
-        },
+        groups=grouped(scores, GROUPS),
         columns=_columns(scores),
         pairs=_pairs(scores),
         skills=_skills(scores),
         target=scores["target"],
         extras=_privacy_extras(scores["metrics"]),
-        limits=_limits(scores, facts),
-        facts=_facts(scores, facts),
         has_holdout=scores["sizes"]["holdout"] > 0,
     )
 
 
+def frame(scores: dict[str, Any], facts: dict[str, Any], language: str, *, title: str, sizes: str) -> dict[str, Any]:
+    """What page.html.j2 needs; `title` and `sizes` are keys of sentences."""
+    return {
+        "language": language if language in LANGUAGES else "en",
+        "follow_browser": language not in LANGUAGES,
+        "say": say,
+        "title": title,
+        "name": str(facts.get("name") or ""),
+        "sizes": say(sizes, **{name: f"{number:,}" for name, number in scores["sizes"].items()}),
+        "verdict": verdict(scores),
+        "limits": _limits(scores, facts),
+        "facts": _facts(scores, facts),
+    }
+
+
+def grouped(scores: dict[str, Any], groups: Mapping[str, tuple[str, ...]]) -> dict[str, list[dict[str, Any]]]:
+    """The lines of the metric tables, by group."""
+    return {group: [_metric(n, scores) for n in names if n in scores["metrics"]] for group, names in groups.items()}
+
+
 @cache
-def _template() -> Any:
+def template(name: str) -> Any:
+    """A page's template; drawings made here may pass unescaped, everything else is escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -86,7 +104,7 @@ def _template() -> Any:
     )
     environment.filters["drawing"] = Markup  # only for what figures.py and heat.py made: they escape every label
     environment.filters["show"] = show
-    return environment.get_template("template.html.j2")
+    return environment.get_template(name)
 
 
 def _metric(name: str, scores: dict[str, Any]) -> dict[str, Any]:
@@ -224,12 +242,14 @@ def _privacy_extras(metrics: dict[str, Any]) -> list[Words]:
 
 
 def _limits(scores: dict[str, Any], facts: dict[str, Any]) -> list[Words]:
-    out = [say(f"limits_{number}") for number in (1, 3, 4, 2)]
+    """Of tables or of pictures, which have their own sentences under the same names."""
+    kind = "pictures." if scores.get("kind") == "images" else ""
+    out = [say("limits_1"), *(say(f"{kind}limits_{number}") for number in (3, 4, 2))]
     if scores["sizes"]["holdout"] == 0:
-        return [say("limits_no_holdout"), *out]
+        return [say(f"{kind}limits_no_holdout"), *out]
     if facts.get("epsilon") is not None:
-        out.insert(0, say("outside_guarantee", epsilon=facts["epsilon"]))
-    return [*out, say("limits_5")]
+        out.insert(0, say(f"{kind}outside_guarantee", epsilon=facts["epsilon"]))
+    return [*out, say(f"{kind}limits_5")]
 
 
 def _facts(scores: dict[str, Any], facts: dict[str, Any]) -> list[tuple[Words | None, list[tuple[Words, str]]]]:

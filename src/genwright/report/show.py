@@ -10,14 +10,16 @@ from typing import Any
 
 from genwright.errors import GenwrightError, did_you_mean
 from genwright.report.build import build_report, write_report
-from genwright.report.verdict import grade, show_metric, verdict
+from genwright.report.grades import show_metric
+from genwright.report.images import build_image_report, write_image_report
+from genwright.report.verdict import grade, verdict
 from genwright.report.words import LANGUAGES, Words, say
 
-SIGNS = {"good": "●", "fair": "◐", "poor": "○", "unknown": "–"}
+SIGNS = {"good": "●", "fair": "◐", "poor": "○", "unknown": "–", "ungraded": "·"}
 
 
 class Report(Mapping[str, dict[str, Any]]):
-    """What `metrics.table.score` found, and how the rows were made.
+    """What `metrics.table.score` or `metrics.images.score_images` found, and how the rows or pictures were made.
 
     report["shape"]["value"], ["floor"], ["copycat"]; `report.scores` has everything (layout: `metrics/table.py`).
     """
@@ -52,11 +54,15 @@ class Report(Mapping[str, dict[str, Any]]):
         return len(self.scores["metrics"])
 
     def to_html(self, language: str = "auto") -> str:
-        """The whole page."""
+        """The whole page. Of pictures: the numbers only, as the report keeps no picture; the run's own page has them."""
+        if self.scores.get("kind") == "images":
+            return build_image_report(self.scores, self.facts, language=language)
         return build_report(self.scores, self.facts, language=language)
 
     def write(self, folder: str | Path, language: str = "auto") -> Path:
-        """Write report.json and report.html; returns the path of the page."""
+        """Write report.json and report.html, which is `to_html()`; returns the path of the page."""
+        if self.scores.get("kind") == "images":
+            return write_image_report(folder, self.scores, self.facts, language=language)
         return write_report(folder, self.scores, self.facts, language=language)
 
     def text(self, language: str = "en") -> str:

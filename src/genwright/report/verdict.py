@@ -6,12 +6,13 @@ and are stated at each rule; they compare with the floor, and with the copycat f
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from genwright.report.words import Words, join, say
+from genwright.report.grades import UNITS, Judgement, at_most, glue, show, show_metric, worst
+from genwright.report.verdict_images import grade_image, verdict_images
+from genwright.report.words import join, say
+from genwright.report.words_images import IMAGES
 
-GRADES = ("good", "fair", "poor", "unknown")
 NOISE = {
     "shape": 0.5, "trend": 1.0, "missing": 0.5, "spikes": 0.5, "exact_copies": 0.1,
     "copied_identifiers": 0.1, "copied_texts": 0.1,
@@ -19,39 +20,28 @@ NOISE = {
 """Errors in percent below which nobody cares: a floor is read as at least this much."""
 
 
-@dataclass(frozen=True)
-class Judgement:
-    """One statement of the verdict."""
-
-    topic: str
-    grade: str
-    words: Words
-
-
 def grade(name: str, metric: dict[str, Any]) -> str:
     """How one metric of `scores["metrics"]` does."""
     value, floor = metric["value"], metric["floor"]
     if value is None:
         return "unknown"
+    if f"{name}.name" in IMAGES:
+        return grade_image(name, metric)
     if name == "utility":
         return _kept(_share_of_skill(metric))
     if name == "logistic_judge":  # at most .03 / .10 below the best
-        return _at_most((floor if floor is not None else 1.0) - value, 0.03, 0.10)
+        return at_most((floor if floor is not None else 1.0) - value, 0.03, 0.10)
     if name == "boosting_judge":  # within .05 / .15 of guessing
-        return _at_most(abs(value - 0.5), 0.05, 0.15)
+        return at_most(abs(value - 0.5), 0.05, 0.15)
     if name == "nearer_to_train":  # at most .03 / .10 above what unseen rows score
-        return _at_most(value - max(0.5, floor or 0.5), 0.03, 0.10)
+        return at_most(value - max(0.5, floor or 0.5), 0.03, 0.10)
     if name in ("closest_distance", "closest_ratio"):  # at least .8 / .5 of the floor
-        return "unknown" if floor is None else _at_most(1 - value / floor if floor > 0 else 0.0, 0.2, 0.5)
+        return "unknown" if floor is None else at_most(1 - value / floor if floor > 0 else 0.0, 0.2, 0.5)
     if floor is None and name in ("shape", "trend", "missing", "spikes"):
         return "unknown"  # how much of an error is chance, only the floor can tell
     # Errors: at most 1.5 / 3 times the floor. Copies count without a floor too: better warned than not.
     reference = max(floor or 0.0, NOISE[name])
-    return _at_most(value / reference, 1.5, 3.0)
-
-
-def _at_most(distance: float, good: float, fair: float) -> str:
-    return "good" if distance <= good else "fair" if distance <= fair else "poor"
+    return at_most(value / reference, 1.5, 3.0)
 
 
 def _share_of_skill(metric: dict[str, Any]) -> float | None:
@@ -63,18 +53,14 @@ def _share_of_skill(metric: dict[str, Any]) -> float | None:
 
 def _kept(share: float | None) -> str:
     """At least 97 % / 90 % of the skill is kept."""
-    return "unknown" if share is None else _at_most(1 - share, 0.03, 0.10)
-
-
-def worst(*grades: str) -> str:
-    """The worst of several grades; unknown ones do not count unless all are."""
-    known = [g for g in grades if g != "unknown"]
-    return max(known, key=GRADES.index) if known else "unknown"
+    return "unknown" if share is None else at_most(1 - share, 0.03, 0.10)
 
 
 def verdict(scores: dict[str, Any]) -> list[Judgement]:
-    """Four statements: how close, can a judge tell, how useful, how private."""
+    """Four statements: how close, can a judge tell, how useful, how private; of pictures see `verdict_images`."""
     metrics = scores["metrics"]
+    if scores.get("kind") == "images":
+        return verdict_images(metrics)
     return [_close(metrics), _judge(metrics), _useful(metrics), _private(metrics)]
 
 
@@ -88,7 +74,7 @@ def _close(metrics: dict[str, Any]) -> Judgement:
         shape=show_metric(shape, "value"), shape_floor=show_metric(shape, "floor"),
         trend=show_metric(trend, "value"), trend_floor=show_metric(trend, "floor"),
     )  # fmt: skip
-    return Judgement("close", found, _glue(say(f"close.{found}" if found != "unknown" else "close.no_floor"), numbers))
+    return Judgement("close", found, glue(say(f"close.{found}" if found != "unknown" else "close.no_floor"), numbers))
 
 
 def _judge(metrics: dict[str, Any]) -> Judgement:
@@ -101,7 +87,7 @@ def _judge(metrics: dict[str, Any]) -> Judgement:
         value=show(judge["value"], 3), floor=show(judge["floor"], 3), copycat=show(judge["copycat"], 3),
     )  # fmt: skip
     key = "copies" if judge["value"] < 0.5 and found != "good" else found
-    return Judgement("judge", found, _glue(say(f"judge.{key}"), numbers))
+    return Judgement("judge", found, glue(say(f"judge.{key}"), numbers))
 
 
 def _useful(metrics: dict[str, Any]) -> Judgement:
@@ -114,7 +100,7 @@ def _useful(metrics: dict[str, Any]) -> Judgement:
     else:
         value, floor = show(utility["value"], 3), show(utility["floor"], 3)
         numbers = say("useful.target", unit=UNITS[utility["unit"]], value=value, floor=floor, target=utility["target"])
-    return Judgement("useful", found, _glue(say(f"useful.{found}"), numbers))
+    return Judgement("useful", found, glue(say(f"useful.{found}"), numbers))
 
 
 def _private(metrics: dict[str, Any]) -> Judgement:
@@ -139,38 +125,14 @@ def _private(metrics: dict[str, Any]) -> Judgement:
         found = found if found in ("fair", "poor") else "unknown"
         words = say("private.unknown")
         if found != "unknown":
-            words = _glue(say(f"private.{found}"), say("private.copies", copies=show(copies["value"])))
+            words = glue(say(f"private.{found}"), say("private.copies", copies=show(copies["value"])))
         return Judgement("private", found, join(words, *extra))
     numbers = say(
         "private.numbers", value=show(100 * share["value"], 1), copycat=show(_times(share["copycat"]), 1),
         copies=show(copies["value"]), copies_floor=show(copies["floor"]),
     )  # fmt: skip
-    return Judgement("private", found, join(_glue(say(f"private.{found}"), numbers), *extra))
+    return Judgement("private", found, join(glue(say(f"private.{found}"), numbers), *extra))
 
 
 def _times(value: float | None) -> float | None:
     return None if value is None else 100 * value
-
-
-def _glue(statement: Words, numbers: Words) -> Words:
-    return Words(statement.en + numbers.en, statement.zh + numbers.zh)
-
-
-UNITS = {"AUC": "AUC", "R2": "R²", "%": "%", "score": "", "share": "", "ratio": "", "distance": ""}
-
-
-def show(value: float | None, digits: int = 2) -> str:
-    """A number for people; a dash where there is none. Tiny numbers that are not zero do not read as zero."""
-    if value is None:
-        return "–"
-    text = f"{value:.{digits}f}"
-    if value != 0 and float(text) == 0:
-        return f"<{10.0**-digits:.{digits}f}"
-    return text
-
-
-def show_metric(metric: dict[str, Any], key: str) -> str:
-    """The value, floor or copycat of a metric with its unit."""
-    if metric[key] is None:
-        return "–"
-    return f"{show(metric[key])} %" if metric["unit"] == "%" else show(metric[key], 3)

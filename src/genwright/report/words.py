@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from genwright.report.words_images import IMAGES
 from genwright.report.words_metrics import METRICS, VERDICTS
 
 LANGUAGES = ("en", "zh")
@@ -81,6 +82,7 @@ PAGE: dict[str, tuple[str, str]] = {
     "fair": ("fair", "尚可"),
     "poor": ("poor", "较差"),
     "unknown": ("not measured", "未测"),
+    "ungraded": ("not graded", "不评级"),
     "train": ("Training", "训练"),
     "holdout": ("Hold-out", "留出"),
     "synthetic": ("Synthetic", "合成"),
@@ -265,4 +267,12 @@ FACTS: dict[str, tuple[str, str]] = {
     "fact.delta": ("delta", "delta"),
 }
 
-TEXT = {**PAGE, **{f"note.{key}": words for key, words in NOTES.items()}, **METRICS, **VERDICTS, **KINDS, **FACTS}
+TEXT = {
+    **PAGE,
+    **{f"note.{key}": words for key, words in NOTES.items()},
+    **METRICS,
+    **VERDICTS,
+    **IMAGES,
+    **KINDS,
+    **FACTS,
+}

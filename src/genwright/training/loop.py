@@ -10,7 +10,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from genwright.config import TrainingSettings
-from genwright.contract import Batch, GenerativeModel, Phase
-from genwright.data.batches import batch_rows
+from genwright.contract import SAMPLES, Batch, GenerativeModel, Phase
+from genwright.data.batches import Examples, batch_rows
 from genwright.errors import GenwrightError
 from genwright.training import checkpoints, gradients
 from genwright.training.budget import Budget
@@ -28,6 +28,8 @@ from genwright.training.stop import Interrupted, Stop
 
 SKIPS_BEFORE_ROLLBACK = 5
 ROLLBACKS_BEFORE_DIAGNOSIS = 3
+TIMED_AT = (0.1, 0.3, 0.5, 0.7, 0.9)
+TIMED_STEPS = 4  # a lazy phase takes part in one of them
 VALIDATION_ROWS = 8192  # enough for a likelihood to a few thousandths; more would slow every look
 
 
@@ -41,6 +43,8 @@ class Counters:
     rate_scale: float = 1.0
     best_loss: float = math.inf
     best_step: int = 0
+    last_loss: float = math.inf
+    """What the last look at the held-out slice found."""
     seconds: float = 0.0
 
 
@@ -51,6 +55,7 @@ class Outcome:
     steps: int
     best_step: int
     best_loss: float
+    last_loss: float
     seconds: float
     cut: bool
     """The wall clock ended it before its last step."""
@@ -58,22 +63,28 @@ class Outcome:
 
 
 class Loop:
-    """Trains `model` on coded rows; `run()` leaves the weights that ship in the model."""
+    """Trains `model` on examples; `run()` leaves the weights that ship in the model.
+
+    `judge` scores samples of the averaged model, lower is better, for models that select by SAMPLES; `watch(step, model)`
+    sees the averaged model after each checkpoint (pictures of the progress). Neither may draw from the global generator.
+    """
 
     def __init__(
         self,
         model: GenerativeModel,
-        rows: np.ndarray,
-        validation: np.ndarray,
+        examples: Examples,
+        validation: Examples,
         settings: TrainingSettings,
         *,
         seed: int,
         precision: torch.dtype,
         folder: Path,
+        judge: Callable[[GenerativeModel], float] | None = None,
+        watch: Callable[[int, GenerativeModel], None] | None = None,
     ) -> None:
-        self.model, self.rows, self.settings = model, rows, settings
-        self.validation = validation[:VALIDATION_ROWS]
+        self.model, self.examples, self.validation, self.settings = model, examples, validation, settings
         self.seed, self.precision, self.folder = seed, precision, folder
+        self.judge, self.watch = judge, watch
         self.device = next(model.parameters()).device
         self.average = copy.deepcopy(model)
         self.optimizers = {
@@ -90,10 +101,32 @@ class Loop:
             self._restore(checkpoint)
         return warnings
 
+    def seconds_per_step(self, steps: int) -> float:
+        """Mean seconds of a step over a run of `steps`, timed on a copy at five places: its phases may cost differently."""
+        trial = Loop(
+            copy.deepcopy(self.model),
+            self.examples,
+            self.validation,
+            self.settings,
+            seed=self.seed,
+            precision=self.precision,
+            folder=self.folder,
+        )
+        seconds = 0.0
+        for place in TIMED_AT:
+            trial.step = int(place * steps)
+            trial._one_step(steps)  # not timed: allocation and caches
+            started = time.monotonic()
+            for _ in range(TIMED_STEPS):
+                trial.step += 1
+                trial._one_step(steps)
+            seconds += (time.monotonic() - started) / TIMED_STEPS
+        return seconds / len(TIMED_AT)
+
     def run(
         self, steps: int, *, budget: Budget, stop: Stop, report: Callable[[int, int, Mapping[str, float]], None]
     ) -> Outcome:
-        """Train up to `steps` (fewer when the budget's clock says so). Raises Interrupted, saved, when asked to stop."""
+        """Train up to `steps`, or until the clock cuts. Raises Interrupted, saved, when asked to stop."""
         cut = False
         if self.step == 0:
             self._save()  # a place to fall back to
@@ -106,35 +139,46 @@ class Loop:
                     self._skip()
                     continue
                 self.counters.seconds += time.monotonic() - started
-                steps = budget.plan(self.step, steps, time.monotonic() - started)
                 cut = budget.exhausted() and self.step < steps
                 last = cut or self.step == steps
                 if self.step % self.settings.select_every == 0 or last:
-                    self._select()
+                    self._select(steps)
                 report(self.step, steps, losses)
                 if self.step % self.settings.checkpoint_every == 0 or last or stop.requested:
                     self._save()
+                    if self.watch and not stop.requested:
+                        self.watch(self.step, self.average)
                 if stop.requested and not last:
                     raise Interrupted
                 if cut:
                     break
         self._ship()
         counters = self.counters
-        return Outcome(self.step, counters.best_step, counters.best_loss, counters.seconds, cut, counters.rollbacks)
+        return Outcome(
+            self.step,
+            counters.best_step,
+            counters.best_loss,
+            counters.last_loss,
+            counters.seconds,
+            cut,
+            counters.rollbacks,
+        )
 
     def _one_step(self, steps: int) -> dict[str, float] | None:
         """One round of all active phases; None if a loss or gradient was not finite (that phase moved nothing)."""
         torch.manual_seed(_mix(self.seed, self.step))
-        rate = self._rate(steps)
-        losses: dict[str, float] = {"rate": rate}
-        repeat = 0
+        losses: dict[str, float] = {"rate": 0.0}
+        read = 0  # batches that the phases before have taken, also where they rest: each keeps its own
         for phase in self.model.phases:
-            if not phase.active[0] <= self.step / steps < phase.active[1]:
+            first = read
+            read += phase.repeats * phase.reads_data
+            if not self._takes_part(phase, steps):
                 continue
-            for _ in range(phase.repeats):
-                batch = self._batch(phase, repeat)
-                repeat += phase.reads_data
-                with torch.no_grad():
+            rate = self._rate(phase, steps)
+            losses["rate"] = max(losses["rate"], rate)
+            for repeat in range(phase.repeats):
+                batch = self._batch(phase, first + repeat, self.step / steps)
+                with torch.no_grad(), gradients.autocast(self.device, self.precision):
                     batch = self.model.draw(phase, batch)
                 terms = gradients.plain(self.model, phase, batch, self.precision)
                 parameters = list(getattr(self.model, phase.updates).parameters())
@@ -148,29 +192,38 @@ class Loop:
                 optimizer.step()
                 optimizer.zero_grad()
                 losses |= {f"{phase.name}.{name}": value for name, value in zip(terms, values, strict=False)}
-                with torch.no_grad():
+                with torch.no_grad(), gradients.autocast(self.device, self.precision):
                     self.model.observe(phase, batch)
         self._update_average()
         self.counters.skipped = 0
         return losses
 
-    def _batch(self, phase: Phase, repeat: int) -> Batch:
-        size = min(self.settings.batch_size, len(self.rows))
-        if not phase.reads_data:
-            return Batch(torch.zeros(size, *self.rows.shape[1:], dtype=torch.int64, device=self.device))
-        reads = sum(p.repeats for p in self.model.phases if p.reads_data)
-        chosen = batch_rows(len(self.rows), size, seed=self.seed, step=self.step * reads + repeat)
-        return to_batch(self.rows[chosen], self.device)
+    def _takes_part(self, phase: Phase, steps: int) -> bool:
+        return phase.active[0] <= self.step / steps < phase.active[1] and self.step % phase.interval == 0
 
-    def _rate(self, steps: int) -> float:
-        """Linear warm-up, then a cosine to `final_rate`; the warm-up does not depend on `steps`, which --time plans later."""
+    def _batch(self, phase: Phase, place: int, progress: float) -> Batch:
+        size = min(self.settings.batch_size, len(self.examples))
+        if not phase.reads_data:
+            batch = self.examples.blank(size, self.device, seed=_mix(self.seed, self.step))
+            return replace(batch, progress=progress)
+        reads = sum(p.repeats for p in self.model.phases if p.reads_data)
+        chosen = batch_rows(len(self.examples), size, seed=self.seed, step=self.step * reads + place)
+        return replace(self.examples.batch(chosen, self.device), progress=progress)
+
+    def _rate(self, phase: Phase, steps: int) -> float:
+        """Linear warm-up, then a cosine to `final_rate`, over the steps in which the phase is active.
+
+        The warm-up of the first steps does not depend on `steps`, which --time plans later.
+        """
         settings = self.settings
-        if self.step < settings.warmup_steps:
-            share = (self.step + 1) / settings.warmup_steps
+        first, last = (math.ceil(share * steps) for share in phase.active)
+        step = self.step - first
+        if step < settings.warmup_steps:
+            share = (step + 1) / settings.warmup_steps
         else:
-            done = (self.step - settings.warmup_steps) / max(steps - settings.warmup_steps, 1)
+            done = (step - settings.warmup_steps) / max(last - first - settings.warmup_steps, 1)
             share = settings.final_rate + (1 - settings.final_rate) * 0.5 * (1 + math.cos(math.pi * done))
-        return settings.learning_rate * share * self.counters.rate_scale
+        return settings.learning_rate * phase.rate * share * self.counters.rate_scale
 
     @torch.no_grad()
     def _update_average(self) -> None:
@@ -182,26 +235,34 @@ class Loop:
         for target, source in zip(self.average.buffers(), self.model.buffers(), strict=True):
             target.copy_(source)
 
-    def _select(self) -> None:
+    def _select(self, steps: int) -> None:
         """Remember the averaged weights if they do best on the validation slice so far (or if nothing can be said)."""
-        loss = self.validate()
-        if math.isfinite(loss) and loss <= self.counters.best_loss:
+        loss = self._judged() if self.model.selects_by == SAMPLES else self.validate(steps)
+        if not math.isfinite(loss):
+            return
+        self.counters.last_loss = loss
+        if loss <= self.counters.best_loss:
             self.counters.best_loss, self.counters.best_step = loss, self.step
             self.best = {name: value.clone() for name, value in self.average.state_dict().items()}
 
+    def _judged(self) -> float:
+        return self.judge(self.average.eval()) if self.judge else math.nan
+
     @torch.no_grad()
-    def validate(self) -> float:
+    def validate(self, steps: int) -> float:
         """Mean loss of the averaged weights on the validation slice, with the same draws each time; NaN without one."""
         phase = next((p for p in self.model.phases if p.name == self.model.selects_by), None)
-        if phase is None or not len(self.validation):
+        if phase is None or not len(self.validation) or (self.step - 1) / steps < phase.active[0]:
             return math.nan
         torch.manual_seed(_mix(self.seed, -1))
         self.average.eval()
-        total = 0.0
-        for start in range(0, len(self.validation), 2048):
-            batch = self.average.draw(phase, to_batch(self.validation[start : start + 2048], self.device))
+        total, count = 0.0, min(len(self.validation), VALIDATION_ROWS)
+        size = 2048 if self.validation.x.ndim == 2 else 256
+        for start in range(0, count, size):
+            batch = self.validation.batch(slice(start, min(start + size, count)), self.device)
+            batch = self.average.draw(phase, batch)
             total += sum(float(term.sum()) for term in self.average.loss(phase, batch).values())
-        return total / len(self.validation)
+        return total / count
 
     def _ship(self) -> None:
         self.model.load_state_dict(self.best or self.average.state_dict())
@@ -239,7 +300,8 @@ class Loop:
             for index, moments in optimizer.state_dict()["state"].items():
                 tensors |= {f"optimizer.{owner}.{index}.{key}": value for key, value in moments.items()}
         state: dict[str, Any] = dict(vars(self.counters))
-        state["best_loss"] = state["best_loss"] if math.isfinite(state["best_loss"]) else None
+        for name in ("best_loss", "last_loss"):  # JSON has no infinity
+            state[name] = state[name] if math.isfinite(state[name]) else None
         checkpoints.save(self.folder, checkpoints.Checkpoint(self.step, tensors, state), keep=3)
 
     def _restore(self, checkpoint: checkpoints.Checkpoint) -> None:
@@ -256,14 +318,10 @@ class Loop:
                 entries.setdefault(int(index), {})[key] = value
             optimizer.load_state_dict({"state": entries, "param_groups": optimizer.state_dict()["param_groups"]})
         counters = dict(checkpoint.state)
-        counters["best_loss"] = math.inf if counters["best_loss"] is None else counters["best_loss"]
+        for name in ("best_loss", "last_loss"):
+            counters[name] = math.inf if counters[name] is None else counters[name]
         self.counters = Counters(**counters)
         self.step = checkpoint.step
-
-
-def to_batch(rows: np.ndarray, device: torch.device) -> Batch:
-    """Coded rows as the batch that a model sees: (B, spans) int64 on the device."""
-    return Batch(torch.from_numpy(rows.astype(np.int64)).to(device, non_blocking=True))
 
 
 def _optimizer(module: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:

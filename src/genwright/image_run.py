@@ -1,0 +1,376 @@
+"""ImageRun: a run on images - samples, interpolation, reconstruction, the image report. The rest is in `run.py`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from genwright import settings as settings_layer
+from genwright.codecs.image import ImageCodec
+from genwright.config import Train
+from genwright.contract import GenerativeModel
+from genwright.data.batches import Examples
+from genwright.data.image_writers import film, grid, read_png, write_grid, write_images
+from genwright.errors import GenwrightError
+from genwright.images import ImageSet, read_as
+from genwright.metrics.image_distances import frechet
+from genwright.metrics.image_features import choose
+from genwright.metrics.image_sets import Labelled
+from genwright.metrics.images import score_images
+from genwright.metrics.values import Metric, metric
+from genwright.progress import Advance, no_progress
+from genwright.report import Report
+from genwright.report.images import Pictures, write_image_report
+from genwright.run import Run
+from genwright.training.devices import choose_device
+
+LOOKED_AT = 1024  # samples from which directions are found
+MOST_DIRECTIONS = 20
+NEIGHBOURS = 30  # pairs in the report's panel of nearest training images
+MEASURED = 500  # held-out images of which the model itself says something
+OWN_MEASURES: dict[str, tuple[Any, str]] = {  # what models may say: which way is better, and the unit
+    "bits_per_dimension": ("lower", "bits"),
+    "nats": ("lower", "nats"),
+    "codebook_usage": ("higher", "share"),
+    "codebook_perplexity": ("higher", "codes"),
+}
+SHOWN = 30  # of them on the page
+REBUILT = 100  # held-out images that are reconstructed for the report
+JUDGED = 1024  # samples that a look while training is made of
+WATCHED = 50  # samples of a look's picture
+WATCHING = 0.05  # share of the time that these pictures may take
+DRAWN = {"quick": 1_000, "full": 10_000}  # samples that the report judges, at most
+GRID = 100  # images of a grid, at most: ten for each of ten classes
+
+
+class ImageRun(Run):
+    """A run on images."""
+
+    codec_class = ImageCodec
+    examples_at_a_time = 256
+    noun = "images"
+    suffix = ".png"
+
+    @property
+    def sample_words(self) -> frozenset[str]:
+        """Its class, and the settings of the model's sampler."""
+        own = (f.name for f in dataclasses.fields(self.settings.model) if f.metadata.get("at_sampling"))
+        return frozenset({"label", *own})
+
+    def open_dataset(self, data: Any, settings: Train) -> ImageSet:
+        """The images, split."""
+        return ImageSet.open(data, settings)
+
+    def sample(self, n: int = 100, *, label: str | None = None, seed: int = 0, **sampler: Any) -> np.ndarray:
+        """n synthetic images, (n, height, width, channels) uint8; `sampler` as in `draw`."""
+        return self.draw(n, label=label, seed=seed, **sampler)[0]
+
+    def draw(
+        self, n: int, *, label: str | None = None, seed: int = 0, advance: Advance = no_progress, **sampler: Any
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """n images (n, height, width, channels) uint8 and their labels; all of one class if `label` names it.
+
+        `sampler`: settings of the model's sampler, such as guidance=1.5 or solver_steps=20. GW-0202 for unknown ones.
+        """
+        if n < 1:
+            raise GenwrightError("GW-0206", f"Cannot draw {n} images", "Ask for one image or more.")
+        labels = self._labels(n, label, seed)
+        model = self.model_with(**sampler)
+        condition = None if labels is None else torch.from_numpy(labels)
+        drawn = [self.codec.decode(x.numpy()) for x in self._draw(n, condition, seed, advance, model)]
+        return np.concatenate(drawn), labels
+
+    def write_samples(
+        self,
+        path: Path,
+        n: int,
+        *,
+        label: str | None = None,
+        seed: int = 0,
+        advance: Advance = no_progress,
+        **sampler: Any,
+    ) -> Path:
+        """n images: a grid (.png), an array file (.npz), an archive (.zip) or a folder of files, by the path's suffix."""
+        pixels, labels = self.draw(n, label=label, seed=seed, advance=advance, **sampler)
+        made = self._made(seed)
+        made |= {name: str(value) for name, value in sampler.items() if value not in (None, "")}
+        write_images(path, pixels, labels=labels, classes=self.codec.classes, metadata=made)
+        return path
+
+    def first_samples(self, advance: Advance) -> Path:
+        """A grid of samples, ordered by class, in samples/."""
+        classes = len(self.codec.classes)
+        n = self.settings.rows or (GRID // classes * classes if 0 < classes <= GRID else GRID)
+        steps = sorted((self.folder / "samples" / "steps").glob("*.png"))
+        if len(steps) > 1:
+            film([read_png(path) for path in steps], self.folder / "samples" / "film.gif")
+        return self.write_samples(self.folder / "samples" / "grid.png", n, advance=advance)
+
+    def report(
+        self,
+        *,
+        data: Any = None,
+        test: Any = None,
+        effort: str = "full",
+        language: str = "auto",
+        seed: int = 0,
+        out: str | Path | None = None,
+        advance: Advance = no_progress,
+    ) -> Report:
+        """Judge samples beside training and held-out images (`test`: other real images than the hold-out); writes
+        report.json and report.html into the folder or `out`. At most 10,000 samples are drawn, 1,000 for "quick".
+
+        The training images are read again from where they were (give `data` when it was an array); GW-0307 if changed.
+        """
+        settings, dataset = self.settings, self.open_dataset(self.training_data(data), self.settings)
+        self.check_fingerprint(dataset)
+        train = Labelled(*dataset.part(held=False))
+        test = test or settings.test or None
+        holdout = Labelled(*(self._read(test) if test else dataset.part(held=True)))
+        n = min(DRAWN[effort], len(train), max(len(holdout), 2) if len(holdout) else len(train))
+        made = Labelled(*self.draw(n, seed=seed, advance=lambda done, total: advance(done, total, "sampling")))
+        classes = self.codec.classes if holdout.labels is not None else ()
+        rebuilt = self._rebuilt(holdout) if self.model.encodes and len(holdout) else None
+        scores = score_images(
+            train,
+            holdout,
+            made,
+            classes=classes,
+            effort=effort,
+            seed=seed,
+            progress=advance,
+            likelihoods=self._measured(holdout, seed),
+            reconstruction=rebuilt,
+        )
+        pairs = scores["nearest"][:NEIGHBOURS]
+        pictures = Pictures(
+            gallery=self._gallery(made),
+            nearest=(made.pixels[[a for a, _, _ in pairs]], train.pixels[[b for _, b, _ in pairs]]),
+            rebuilt=None if rebuilt is None else (rebuilt[0][:SHOWN], rebuilt[1][:SHOWN]),
+        )
+        folder = Path(out or self.folder)
+        write_image_report(folder, scores, self.facts(), pictures=pictures, log=self._log(), language=language)
+        return Report(scores, self.facts())
+
+    def _measured(self, holdout: Labelled, seed: int) -> dict[str, Metric]:
+        """What the model itself says of held-out images."""
+        few = holdout.take(np.arange(min(len(holdout), MEASURED)))
+        examples = Examples(self.codec.encode(few.pixels), few.labels)
+        device = choose_device(self.settings.device)
+        batches = (examples.batch(slice(at, at + 100), device) for at in range(0, len(examples), 100))
+        found = self.model.measures(batches, self._generator(seed)) if len(few) else {}
+        return {name: metric(value, None, None, *OWN_MEASURES[name], n=len(few)) for name, value in found.items()}
+
+    def _rebuilt(self, holdout: Labelled) -> tuple[np.ndarray, np.ndarray]:
+        """Some held-out images, and what the model makes of them."""
+        few = holdout.take(np.arange(min(len(holdout), REBUILT)))
+        return few.pixels, self._reconstructed(few.pixels, few.labels)
+
+    def _gallery(self, made: Labelled) -> np.ndarray:
+        """A hundred samples, as many of each class, in their order."""
+        if made.labels is None:
+            return made.pixels[:GRID]
+        each = max(1, GRID // max(1, len(self.codec.classes)))
+        places = [np.flatnonzero(made.labels == label)[:each] for label in range(len(self.codec.classes))]
+        return made.pixels[np.concatenate(places)[:GRID]]
+
+    def _log(self) -> list[dict[str, float]]:
+        path = self.folder / "log.jsonl"
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+
+    def judge(self, codec: ImageCodec, validation: Examples) -> Callable[[GenerativeModel], float] | None:
+        """The Frechet distance of samples from the validation slice, on the features that the report will use."""
+        if len(validation) < 50:
+            return None
+        real = np.ascontiguousarray(validation.x[:JUDGED].transpose(0, 2, 3, 1))
+        features = choose(real)
+        reference = features.call(real)
+        labels = codec.labels(JUDGED, np.random.default_rng(0))
+
+        def distance(model: GenerativeModel) -> float:
+            parts = []
+            generator = torch.Generator(choose_device(self.settings.device)).manual_seed(0)
+            for start in range(0, JUDGED, self.examples_at_a_time):
+                size = min(self.examples_at_a_time, JUDGED - start)
+                condition = None
+                if labels is not None:
+                    condition = torch.from_numpy(labels[start : start + size]).to(generator.device)
+                parts.append(codec.decode(model.sample(size, condition=condition, generator=generator).x.cpu().numpy()))
+            return frechet(reference, features.call(np.concatenate(parts)))
+
+        return distance
+
+    def watcher(self, codec: ImageCodec) -> Callable[[int, GenerativeModel], None] | None:
+        """Writes a grid of samples from the same noise after each checkpoint, unless that would cost a tenth of the time."""
+        classes = len(codec.classes)
+        labels = None if not classes else torch.arange(WATCHED) % classes
+        spent, started = 0.0, time.monotonic()
+
+        def look(step: int, model: GenerativeModel) -> None:
+            nonlocal spent
+            begun = time.monotonic()
+            if spent > WATCHING * (begun - started):
+                return
+            generator = torch.Generator(choose_device(self.settings.device)).manual_seed(0)
+            condition = None if labels is None else labels.to(generator.device)
+            x = model.eval().sample(WATCHED, condition=condition, generator=generator).x.cpu().numpy()
+            path = self.folder / "samples" / "steps" / f"{step:08}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_grid(path, codec.decode(x), columns=10, metadata=self._made(0) | {"step": str(step)})
+            spent += time.monotonic() - begun
+
+        return look
+
+    def _made(self, seed: int) -> dict[str, str]:
+        """How a picture was made, for the text in its file."""
+        return {"run": self.folder.name, "model": settings_layer.model_name(self.settings), "seed": str(seed)}
+
+    def write_strips(self, path: Path, frames: np.ndarray) -> None:
+        """Pictures (rows, columns, height, width, channels) as one PNG, or as a film of the columns (.gif)."""
+        if path.suffix.lower() == ".png":
+            flat = frames.reshape(-1, *frames.shape[2:])
+            write_grid(path, flat, columns=frames.shape[1], metadata=self._made(0))
+        else:
+            film([grid(frames[:, place]) for place in range(frames.shape[1])], path)
+
+    def interpolate(
+        self, steps: int = 10, *, pairs: int = 8, label: str | None = None, seed: int = 0, **sampler: Any
+    ) -> np.ndarray:
+        """Ways from one image to another through the latent space: (pairs, steps, height, width, channels) uint8.
+
+        Latent vectors go along great circles (White 2016): on straight lines between normal vectors the middle would be
+        too short. GW-0403 for models without latent vectors.
+        """
+        model = self._with_latents("interpolate", **sampler)
+        ends = model.latents(2 * pairs, self._generator(seed))
+        first, last = ends[:pairs], ends[pairs:]
+        labels = self._labels(pairs, label, seed)
+        frames = []
+        for place in np.linspace(0.0, 1.0, steps):
+            frames.append(self._decoded(model, _slerp(first, last, float(place)), labels))
+        return np.stack(frames, axis=1)
+
+    def edit(
+        self,
+        direction: int = 0,
+        *,
+        reach: float = 3.0,
+        steps: int = 9,
+        images: int = 8,
+        label: str | None = None,
+        seed: int = 0,
+        **sampler: Any,
+    ) -> np.ndarray:
+        """Images moved along one of the directions that change pictures most: (images, steps, height, width, channels).
+
+        Directions are found by looking: the leading principal components of 1,024 samples' pixels are regressed on their
+        latent vectors (after Härkönen et al. 2020, "GANSpace", but in the latent space, so for any model that has one);
+        direction 0 changes most. `reach`: how far to either side, in standard deviations.
+        """
+        model = self._with_latents("edit", **sampler)
+        z = model.latents(LOOKED_AT, self._generator(seed + 1))
+        labels = self._labels(LOOKED_AT, label, seed)
+        pixels = self._decoded(model, z, labels).reshape(LOOKED_AT, -1) / 255.0
+        way = _direction(z.flatten(1).cpu().numpy(), pixels, direction)
+        step = torch.from_numpy(way).to(z).view(1, *z.shape[1:])
+        start, labels = model.latents(images, self._generator(seed)), self._labels(images, label, seed)
+        moved = [self._decoded(model, start + far * step, labels) for far in np.linspace(-reach, reach, steps)]
+        return np.stack(moved, axis=1)
+
+    def reconstruct(self, data: Any, *, label: str | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Given images (path or array) and what the model makes of them after encoding, both (n, height, width, channels).
+
+        GW-0403 for models that do not encode. Images with labels are encoded under theirs, others under `label`.
+        """
+        if not self.model.encodes:
+            raise GenwrightError(
+                "GW-0403",
+                f"{settings_layer.model_name(self.settings)} does not encode images",
+                "Train a vae, vqvae or flow.",
+            )
+        images, labels = self._read(data)
+        if labels is None:
+            labels = self._labels(len(images), label, 0)
+        return images, self._reconstructed(images, labels)
+
+    def _reconstructed(self, images: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
+        x = torch.from_numpy(self.codec.encode(images)).float() / 127.5 - 1.0
+        made = []
+        for start in range(0, len(x), self.examples_at_a_time):
+            part = slice(start, start + self.examples_at_a_time)
+            condition = None if labels is None else torch.from_numpy(labels[part])
+            with torch.no_grad():
+                z = self.model.encode(x[part].to(choose_device(self.settings.device)), condition=condition)
+            made.append(self._decoded(self.model, z, None if labels is None else labels[part]))
+        return np.concatenate(made)
+
+    def _read(self, data: Any) -> tuple[np.ndarray, np.ndarray | None]:
+        """A second set of images as this run's were read; labels by the names of the training classes, else None."""
+        codec = self.codec
+        source = read_as(data, self.settings, size=max(codec.height, codec.width), grey=codec.channels == 1)
+        loaded = source.load()
+        if loaded.pixels.shape[1:] != (codec.height, codec.width, codec.channels):
+            raise GenwrightError(
+                "GW-0182",
+                f"The images in {source.name!r} are {loaded.pixels.shape[1:]}, those of the run "
+                f"{(codec.height, codec.width, codec.channels)} (height, width, channels)",
+                "Give images of the same kind.",
+            )
+        if loaded.labels is None or not set(source.classes) <= set(codec.classes):
+            return loaded.pixels, None
+        places = np.array([codec.classes.index(name) for name in source.classes])
+        return loaded.pixels, places[loaded.labels]
+
+    def _with_latents(self, verb: str, **sampler: Any) -> GenerativeModel:
+        model = self.model_with(**sampler)
+        if not model.decodes:
+            raise GenwrightError(
+                "GW-0403",
+                f"{settings_layer.model_name(self.settings)} has no latent vectors to {verb} in",
+                "Train a flow, vae, r3gan or pggan.",
+            )
+        return model
+
+    def _labels(self, n: int, label: str | None, seed: int) -> np.ndarray | None:
+        if label is not None:
+            return np.full(n, self.codec.label(label))
+        return self.codec.labels(n, np.random.default_rng([seed, 3]))
+
+    def _generator(self, seed: int) -> torch.Generator:
+        return torch.Generator(choose_device(self.settings.device)).manual_seed(seed)
+
+    def _decoded(self, model: GenerativeModel, z: torch.Tensor, labels: np.ndarray | None) -> np.ndarray:
+        parts = []
+        for start in range(0, len(z), self.examples_at_a_time):
+            part = slice(start, start + self.examples_at_a_time)
+            condition = None if labels is None else torch.from_numpy(labels[part]).to(z.device)
+            parts.append(self.codec.decode(model.decode(z[part], condition=condition).x.cpu().numpy()))
+        return np.concatenate(parts)
+
+
+def _slerp(first: torch.Tensor, last: torch.Tensor, place: float) -> torch.Tensor:
+    """Between vectors (n, ...) along the great circle, lengths interpolated by it."""
+    a, b = first.flatten(1), last.flatten(1)
+    cosine = torch.nn.functional.cosine_similarity(a, b).clamp(-1 + 1e-6, 1 - 1e-6)
+    angle = torch.arccos(cosine)[:, None]
+    between = (torch.sin((1 - place) * angle) * a + torch.sin(place * angle) * b) / torch.sin(angle)
+    return between.view_as(first)
+
+
+def _direction(z: np.ndarray, pixels: np.ndarray, place: int) -> np.ndarray:
+    """The unit change of z, (latent,), that goes with one principal component of the pixels, by ridge regression."""
+    centred = pixels - pixels.mean(0)
+    _, _, components = np.linalg.svd(centred, full_matrices=False)
+    if not 0 <= place < min(MOST_DIRECTIONS, len(components)):
+        raise GenwrightError("GW-0183", f"There is no direction {place}", f"Give 0 to {MOST_DIRECTIONS - 1}.")
+    scores = centred @ components[place]
+    flat = z - z.mean(0)
+    way = np.linalg.solve(flat.T @ flat + 0.1 * len(z) * np.eye(flat.shape[1]), flat.T @ scores)
+    return (way / np.linalg.norm(way)).astype(np.float32)

@@ -1,0 +1,89 @@
+"""A user's images from end to end: read, split with their near-copies together, coded for a model.
+
+This is all that a run needs to know about images. Read `data/images.py` next for how files become pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genwright.codecs.image import ImageCodec
+from genwright.config import Train
+from genwright.data.batches import Examples, split
+from genwright.data.images import Images, ImageSource, open_images
+from genwright.data.likeness import split_groups
+from genwright.progress import Advance, no_progress
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images in memory, and their split into training images and a hold-out that training never sees."""
+
+    source: ImageSource
+    images: Images
+    held: np.ndarray
+    """(images,) True for images of the hold-out; an image and its near-copies are on one side."""
+
+    @classmethod
+    def open(cls, data: Any, settings: Train, advance: Advance = no_progress) -> ImageSet:
+        """From a path or an array, as the settings say."""
+        source = read_as(data, settings)
+        images = source.load(advance)
+        share = 0.0 if settings.test else settings.holdout
+        return cls(source, images, split_groups(images.groups, share, seed=settings.seed))
+
+    @property
+    def name(self) -> str:
+        return self.source.name
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences on what was guessed, and each file that was left out."""
+        return [*self.source.notes, *(f"{name} is left out: {reason}" for name, reason in self.images.skipped)]
+
+    def fingerprint(self) -> str:
+        """SHA-256 over the content of all files."""
+        return self.source.fingerprint()
+
+    def facts(self) -> dict[str, Any]:
+        """What state.json keeps: classes, and the files that were left out."""
+        return {
+            "shape": list(self.images.pixels.shape[1:]),
+            "classes": list(self.source.classes),
+            "skipped": [list(pair) for pair in self.images.skipped],
+            "near_copies": int(len(self.images.groups) - len(np.unique(self.images.groups))),
+        }
+
+    def write_findings(self, folder: Path) -> None:
+        """Nothing: pixels need no schema."""
+
+    def fit_codec(self, settings: Train) -> ImageCodec:
+        """The codec of the training images."""
+        return ImageCodec.fit(*self.part(held=False), self.source.classes)
+
+    def encode(self, codec: ImageCodec, *, validation: float, seed: int) -> tuple[Examples, Examples]:
+        """Training images and a validation slice with that share of them."""
+        pixels, labels = self.part(held=False)
+        coded = codec.encode(pixels)
+        chosen = split(len(coded), validation, seed=seed + 1)
+        sides = (~chosen, chosen)
+        first, second = (Examples(coded[side], None if labels is None else labels[side]) for side in sides)
+        return first, second
+
+    def part(self, *, held: bool) -> tuple[np.ndarray, np.ndarray | None]:
+        """Pixels (n, height, width, channels) and labels of the hold-out or of the training images."""
+        side = self.held == held
+        labels = self.images.labels
+        return self.images.pixels[side], None if labels is None else labels[side]
+
+
+def read_as(data: Any, settings: Train, *, size: int = 0, grey: bool = False) -> ImageSource:
+    """Images read as the settings say; `size` and `grey` are what training found, for a second set."""
+    given = settings.images
+    return open_images(
+        data, size=given.size or size, grey=given.grey or grey, fit=given.fit, background=given.background
+    )

@@ -1,0 +1,274 @@
+"""Score synthetic pictures: every number beside its floor and its copycat, in the layout of `table.py`.
+
+What these are for pictures is said in `image_sets.py`; what pictures are compared by, in `image_features.py`. All sets have
+the same number of pictures, n, which is kept with every distance, because Frechet distances grow as n falls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from genwright.errors import GenwrightError, did_you_mean
+from genwright.metrics import image_distances as measure
+from genwright.metrics.clock import Clock
+from genwright.metrics.image_copies import (
+    TrainingPictures,
+    near_floor,
+    near_limit,
+    near_share,
+    nearer_share,
+    pixel_cells,
+)
+from genwright.metrics.image_diversity import (
+    cluster_uniformity,
+    clusters,
+    label_entropy,
+    likeness_within,
+    uniformity,
+    vendi,
+)
+from genwright.metrics.image_features import choose
+from genwright.metrics.image_quality import ms_ssim, psnr, scales_of, ssim
+from genwright.metrics.image_sets import EFFORTS, PLENTY, Compared, Labelled, check_images
+from genwright.metrics.image_utility import Classifier, classify, train_classifier
+from genwright.metrics.table import FORMAT
+from genwright.metrics.values import Better, Metric, metric
+
+STAGES = ("features", "distances", "copies", "utility")
+IMAGE_ORDER = (
+    "frechet", "kid", "precision", "recall", "density", "coverage", "class_balance", "cluster_balance", "vendi",
+    "within_class", "class_kept", "classifier", "nats", "bits_per_dimension", "reconstruction_psnr",
+    "reconstruction_ssim", "reconstruction_ms_ssim", "codebook_usage", "codebook_perplexity", "near_copies",
+    "near_pixels", "authentic", "nearer_pictures", "recoloured_copies", "exact_pictures",
+)  # fmt: skip
+FEWEST_FRESH = 50  # held-out pictures; fewer do not tell where their nearest hundredth begins
+FEWEST_TESTED = 20
+COPYCATS = 1_000  # training pictures that are looked for among themselves: as many as are needed to see 100 %
+LISTED = 100  # pairs of sample and training picture
+LOUDEST = 100.0  # decibels: equal pictures have infinitely many
+
+
+def score_images(
+    train: Labelled,
+    holdout: Labelled | None,
+    synthetic: Labelled,
+    *,
+    classes: tuple[str, ...] = (),
+    features: str = "auto",
+    effort: str = "full",
+    seed: int = 0,
+    progress: Callable[[int, int, str], None] | None = None,
+    likelihoods: Mapping[str, Metric] | None = None,
+    reconstruction: tuple[np.ndarray, np.ndarray] | None = None,
+) -> dict[str, Any]:
+    """All metrics of synthetic pictures, as the layout of `table.py`, with three entries more: "kind" is "images",
+    "features" {"name", "sha256", "n"}, and "nearest": [index of the sample, of its nearest training picture, distance] of the
+    hundred that come nearest by features ("nearest_pixels": by pixels).
+
+    `classes` names the labels; labels are used where all sets that a metric compares have them. `features`: a word of
+    `image_features.FEATURES`. `effort` bounds how many pictures are read (`image_sets.EFFORTS`). `likelihoods`: metrics that
+    the model itself measured ("nats", "bits_per_dimension", "codebook_usage", "codebook_perplexity"). `reconstruction`:
+    held-out pictures, and what the model makes of them. Without a hold-out, numbers that need one are None. But for
+    "seconds", the result depends on the pictures and the seed alone.
+
+    Errors: GW-0506 for an unknown effort, GW-0520 to GW-0524.
+    """
+    if effort not in EFFORTS:
+        raise GenwrightError("GW-0506", f"There is no effort {effort!r}", did_you_mean(effort, list(EFFORTS)))
+    check_images(train, holdout, synthetic)
+    clock = Clock(STAGES, progress)
+    clock.start("features")
+    holdout = holdout if holdout is not None and len(holdout) >= 2 else None
+    real = holdout if holdout is not None else train
+    chosen = choose(real.pixels, features=features, labels=real.labels, classes=classes)
+    sets = Compared(train, holdout, synthetic, EFFORTS[effort], chosen, np.random.default_rng([seed, 11]))
+    clock.start("distances")
+    metrics = _distances(sets, seed) | _diversity(sets, seed) | dict(likelihoods or {})
+    clock.start("copies")
+    copied, nearest = _copies(sets)
+    metrics |= copied
+    if reconstruction is not None and len(reconstruction[0]):
+        metrics |= _reconstruction(sets, *reconstruction)
+    clock.start("utility")
+    if len(classes) > 1 and sets.train.labels is not None:
+        metrics |= _utility(sets, len(classes), EFFORTS[effort].classifier_steps, seed)
+    sizes = {"train": len(train), "holdout": 0 if holdout is None else len(holdout), "synthetic": len(synthetic)}
+    return {
+        "format": FORMAT,
+        "kind": "images",
+        "effort": effort,
+        "seed": seed,
+        "target": None,
+        "sizes": {**sizes, "compared": sets.n, "searched": len(sets.train)},
+        "features": {"name": chosen.name, "sha256": chosen.sha256, "n": sets.n},
+        "metrics": {name: metrics[name] for name in sorted(metrics, key=IMAGE_ORDER.index)},
+        **nearest,
+        "seconds": clock.stop(),
+    }
+
+
+def _distances(sets: Compared, seed: int) -> dict[str, Metric]:
+    """Frechet distance and KID, with the spread of real pictures that they are parts of; and the manifolds."""
+    reference, notes = sets.reference, sets.floor_notes
+    width = reference.shape[1]
+    named = {"name": f"fd_{sets.features.name}", "sha256": sets.features.sha256[:12], "n": sets.n}
+    limits = [{"code": "measured_on", **named}]
+    limits += [{"code": "weak_features"}] if sets.features.weak else []
+    limits += [{"code": "few_images", "n": sets.n}] if sets.n < PLENTY else []
+    limits += [{"code": "few_for_features", "n": sets.n, "width": width}] if sets.n <= width else []
+    far = _three(lambda x: measure.frechet(reference, x), sets.vectors)
+    # The kernel was made for features of size one; others are scaled by one number, so that real ones have it.
+    size = float(np.sqrt((reference**2).mean())) or 1.0
+    gap = _three(lambda x: 1000 * measure.kid(reference / size, x / size), sets.vectors)
+    error = measure.kid_error(reference / size, sets.made_features / size, seed=seed)
+    interval = None if error is None else (gap[0] - 1960 * error, gap[0] + 1960 * error)
+    spread, kernel = float(reference.var(axis=0, ddof=1).sum()), 1000 * measure.kernel_spread(reference / size)
+    found = {
+        "frechet": metric(*far, "lower", "", notes=[*limits, *notes], n=sets.n, spread=spread),
+        "kid": metric(*gap, "lower", "x 1000", interval=interval, notes=notes, n=sets.n, spread=kernel),
+    }
+    own = measure.reach(reference)
+    shapes = [None if x is None else measure.manifolds(reference, x, real_reach=own) for x in sets.vectors]
+    for name in ("precision", "recall", "density", "coverage"):
+        value, floor, copycat = (None if shape is None else getattr(shape, name) for shape in shapes)
+        found[name] = metric(value, floor, copycat, "higher", "share", notes=notes, n=sets.n)
+    return found
+
+
+def _diversity(sets: Compared, seed: int) -> dict[str, Metric]:
+    centres, notes = clusters(sets.reference, seed=seed), sets.floor_notes
+    balance = _three(lambda x: cluster_uniformity(centres, x), sets.vectors)
+    labelled = all(part is None or part.labels is not None for part in sets.pictures)
+    within = (
+        None if part is None else likeness_within(part.pixels, part.labels if labelled else None, seed=seed)
+        for part in sets.pictures
+    )
+    side = sets.made.pixels.shape[1:3]
+    near: Better = "nearer to the floor"
+    return {
+        "cluster_balance": metric(*balance, near, "share", notes=notes, n=sets.n, clusters=len(centres)),
+        "vendi": metric(*_three(vendi, sets.vectors), near, "examples", notes=notes, n=sets.n),
+        "within_class": metric(
+            next(within), next(within), next(within), near, "MS-SSIM", notes=notes, labelled=labelled,
+            scales=scales_of(*side),
+        ),
+    }  # fmt: skip
+
+
+def _copies(sets: Compared) -> tuple[dict[str, Metric], dict[str, list[list[Any]]]]:
+    training = TrainingPictures(sets.train.pixels, sets.train_features, everything=sets.all_train.pixels)
+    made = training.neighbours(sets.made.pixels, sets.made_features)
+    copycat = training.neighbours(sets.copycat.pixels[:COPYCATS], sets.copycat_features[:COPYCATS])
+    fresh, held = None, sets.fresh_features
+    if sets.fresh is not None and held is not None:
+        fresh = training.neighbours(sets.fresh.pixels, held)
+
+    def near(name: str) -> Metric:
+        known = getattr(fresh, name) if held is not None and len(held) >= FEWEST_FRESH else None
+        few = [{"code": "few_fresh", "fewest": FEWEST_FRESH}] if held is not None and known is None else []
+        notes, searched = [*sets.copy_notes, *few], len(sets.train)
+        if known is None:
+            return metric(None, None, None, "lower", "share", notes=notes, searched=searched)
+        value, most = (near_share(getattr(part, name), known) for part in (made, copycat))
+        interval = wilson(value, sets.n)
+        return metric(
+            value, near_floor(known), most, "lower", "share", interval=interval, notes=notes, searched=searched,
+            limit=near_limit(known),
+        )  # fmt: skip
+
+    def share(name: str, better: Better, notes: list[dict[str, Any]]) -> Metric:
+        values = _three(lambda part: float(getattr(part, name).mean()), (made, fresh, copycat))
+        return metric(*values, better, "share", notes=notes, searched=len(sets.train))
+
+    found = {
+        "near_copies": near("distance"),
+        "near_pixels": near("pixel_distance"),
+        "authentic": share("authentic", "higher", sets.copy_notes),
+        "recoloured_copies": share("alike", "lower", sets.copy_notes),
+        "exact_pictures": share("exact", "lower", sets.copy_notes[-1:] if fresh is None else []),
+    }
+    if fresh is not None and held is not None:
+        times, odd, even = len(sets.train) / len(held), held[1::2], held[::2]
+        value, most = (
+            nearer_share(part.distance, training.between(x, held), times)
+            for part, x in ((made, sets.made_features), (copycat, sets.copycat_features[:COPYCATS]))
+        )
+        floor = nearer_share(fresh.distance[::2], training.between(even, odd), 2 * times)
+        floor = (floor + nearer_share(fresh.distance[1::2], training.between(odd, even), 2 * times)) / 2
+        found["nearer_pictures"] = metric(
+            value, floor, most, "nearer to .5", "share", notes=sets.copy_notes, searched=len(sets.train)
+        )
+    return found, {
+        "nearest": _listed(sets, made.place, made.distance),
+        "nearest_pixels": _listed(sets, made.pixel_place, made.pixel_distance),
+    }
+
+
+def _listed(sets: Compared, places: np.ndarray, distance: np.ndarray) -> list[list[Any]]:
+    """[sample, training picture, distance], nearest first."""
+    closest = np.argsort(distance, kind="stable")[:LISTED].tolist()
+    return [
+        [int(sets.made_places[at]), int(sets.searched[places[at]]), round(float(distance[at]), 4)] for at in closest
+    ]
+
+
+def _reconstruction(sets: Compared, originals: np.ndarray, rebuilt: np.ndarray) -> dict[str, Metric]:
+    """Copycat: the nearest training picture, by pixels, handed back in the place of the reconstruction. No floor: a perfect
+    one is the original."""
+    beside = measure.nearest(pixel_cells(originals), pixel_cells(sets.train.pixels))[0]
+    copies = sets.train.pixels[beside]
+    found = {}
+    for name, call, unit in (("psnr", psnr, "dB"), ("ssim", ssim, "SSIM"), ("ms_ssim", ms_ssim, "MS-SSIM")):
+        value, copycat = (float(np.minimum(call(originals, x), LOUDEST).mean()) for x in (rebuilt, copies))
+        found[f"reconstruction_{name}"] = metric(value, None, copycat, "higher", unit, n=len(originals))
+    return found
+
+
+def _utility(sets: Compared, classes: int, steps: int, seed: int) -> dict[str, Metric]:
+    """A classifier trained on n real pictures says of which class samples are; one trained on n samples, what it has learned
+    of held-out pictures."""
+    real, made, floor, fresh = sets.train.take(np.arange(sets.n)), sets.made, sets.floor, sets.fresh
+    assert real.labels is not None
+    judge = train_classifier(real.pixels, real.labels, classes, steps=steps, seed=seed)
+    counts = [
+        None if part is None else np.bincount(classify(judge, part.pixels), minlength=classes) for part in sets.pictures
+    ]
+    assert counts[0] is not None
+    found = {
+        "class_balance": metric(
+            *_three(uniformity, (counts[0], counts[1], counts[2])), "nearer to the floor", "share",
+            notes=sets.floor_notes, n=sets.n, entropy=label_entropy(counts[0]), counts=counts[0].tolist(),
+        )
+    }  # fmt: skip
+    if made.labels is None:
+        return found
+
+    def right(net: Classifier, part: Labelled) -> float:
+        return float((classify(net, part.pixels) == part.labels).mean())
+
+    if floor is None or floor.labels is not None:
+        kept = _three(lambda part: right(judge, part), sets.pictures)
+        found["class_kept"] = metric(*kept, "higher", "share", notes=sets.floor_notes, n=sets.n)
+    if fresh is not None and fresh.labels is not None and len(fresh) >= FEWEST_TESTED:
+        pupil = train_classifier(made.pixels, made.labels, classes, steps=steps, seed=seed)
+        value, best = right(pupil, fresh), right(judge, fresh)
+        found["classifier"] = metric(
+            value, best, best, "higher", "accuracy", interval=wilson(value, len(fresh)), n=sets.n, tested=len(fresh)
+        )
+    return found
+
+
+def _three(call: Callable[[Any], float], parts: tuple[Any, Any | None, Any]) -> tuple[float, float | None, float]:
+    """Value, floor and copycat."""
+    made, floor, copycat = parts
+    return call(made), None if floor is None else call(floor), call(copycat)
+
+
+def wilson(share: float, n: int) -> tuple[float, float]:
+    """The 95 % interval of a share of n (Wilson 1927)."""
+    z = 1.96**2 / n
+    middle, half = (share + z / 2) / (1 + z), (share * (1 - share) * z + z**2 / 4) ** 0.5 / (1 + z)
+    return max(0.0, middle - half), min(1.0, middle + half)

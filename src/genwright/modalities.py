@@ -1,0 +1,54 @@
+"""The kinds of data, in one literal table: which Run a folder is, and which model suits data of which nothing is said.
+
+Read `run.py` next for what a run can do, `dataset.py` for what a new kind of data has to bring.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from genwright import settings as settings_layer
+from genwright.data.images import looks_like_images
+from genwright.errors import GenwrightError
+from genwright.image_run import ImageRun
+from genwright.models import MODELS
+from genwright.run import FORMAT, Run
+from genwright.table_run import TableRun
+
+RUNS: dict[str, type[Run]] = {"row": TableRun, "grid": ImageRun}
+"""The Run for each DataSpec kind."""
+DEFAULT_MODELS = {"row": settings_layer.DEFAULT_MODEL, "grid": "flow"}
+
+
+def default_model(data: Any) -> str:
+    """The model to take when the user names none: by what the data look like."""
+    return DEFAULT_MODELS["grid" if looks_like_images(data) else "row"]
+
+
+def new_run(folder: Path, model: str) -> Run:
+    """The run in a folder, of the kind that the model is for."""
+    return RUNS[MODELS[model].kind](folder)
+
+
+def model_of(folder: Path) -> str:
+    """The model that a run folder is for. GW-0205 if there is none of that name."""
+    given = settings_layer.from_file(folder / "run.toml")
+    return settings_layer.named_model(given)
+
+
+def open_run(path: str | Path) -> Run:
+    """Open a run folder. GW-0305 if it is not one, GW-0306 if a newer Genwright made it."""
+    folder = Path(path)
+    if not (folder / "run.toml").is_file():
+        raise GenwrightError(
+            "GW-0305",
+            f"{str(folder)!r} is not a run folder",
+            "Give a folder that `genwright train` made; see genwright list.",
+        )
+    run = new_run(folder, model_of(folder))
+    if run.state.get("format", FORMAT) > FORMAT:
+        raise GenwrightError(
+            "GW-0306", f"{str(folder)!r} was made by a newer Genwright", "Update Genwright to open it."
+        )
+    return run

@@ -1,0 +1,139 @@
+"""A run on images from end to end: what comes back, in every form, and what each verb says to mistakes."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import coded
+import genwright
+from genwright.errors import GenwrightError
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """120 grey pictures of 12 x 12 pixels in three class folders, and one that is no picture."""
+    place = tmp_path_factory.mktemp("pictures")
+    pixels, labels = coded.pictures(120)
+    for number, (image, label) in enumerate(zip(pixels, labels, strict=True)):
+        path = place / "bars" / f"class {label + 9}" / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.pad(image[0], ((0, 0), (2, 2)))).save(path)
+    (place / "bars" / "class 9" / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    return place
+
+
+@pytest.fixture(scope="module")
+def run(folder):
+    return genwright.train(
+        folder / "bars", model="r3gan", steps=12, out=folder / "run", quiet=True, threads=1, **{"model.width": 8}
+    )
+
+
+def test_samples_come_back_as_pictures_of_the_same_form(run):
+    pixels = run.sample(30)
+    assert pixels.shape == (30, 12, 12, 1)
+    assert pixels.dtype == np.uint8
+    assert np.array_equal(pixels, run.sample(30))
+    assert not np.array_equal(pixels, run.sample(30, seed=1))
+    assert genwright.open(run.folder).sample(3).shape == (3, 12, 12, 1)
+
+
+def test_classes_come_as_often_as_in_training(run):
+    _, labels = run.draw(1000)
+    counts = np.array(run.codec.counts)
+    assert run.codec.classes == ("class 9", "class 10", "class 11")
+    assert np.abs(np.bincount(labels) - 1000 * counts / counts.sum()).max() <= 1
+    assert set(run.draw(5, label="class 10")[1]) == {1}
+
+
+def test_the_bad_file_is_named_and_everything_is_in_the_folder(run):
+    assert [name for name, _ in run.state["data"]["skipped"]] == ["class 9/torn.png"]
+    for name in ("run.toml", "card.md", "report.json", "report.html", "samples/grid.png", "weights.safetensors"):
+        assert (run.folder / name).stat().st_size > 0
+    report = json.loads((run.folder / "report.json").read_text())
+    assert report["kind"] == "images"
+    assert report["metrics"]["exact_pictures"]["copycat"] == 1.0
+    assert report["metrics"]["exact_pictures"]["value"] < 0.5
+    assert "Fréchet" in str(genwright.Report.load(run.folder))
+
+
+@pytest.mark.parametrize("out", ["grid.png", "all.npz", "all.zip", "files"])
+def test_every_form_of_output(run, tmp_path, out):
+    path = run.write_samples(tmp_path / out, 20)
+    if out == "all.npz":
+        with np.load(path, allow_pickle=False) as content:
+            assert content["images"].shape == (20, 12, 12, 1)
+            assert content["images"].dtype == np.uint8
+            assert content["labels"].shape == (20,)
+    elif out == "grid.png":
+        with Image.open(path) as image:
+            assert image.text["model"] == "r3gan"
+            assert image.text["seed"] == "0"
+    else:  # what was written is trained on again
+        again = genwright.train(path, model="r3gan", steps=2, out=tmp_path / "again", report=False, quiet=True)
+        assert again.codec.classes == run.codec.classes
+
+
+def test_ways_and_directions(run, tmp_path):
+    ways = run.interpolate(5, pairs=2, label="class 11")
+    assert ways.shape == (2, 5, 12, 12, 1)
+    assert not np.array_equal(ways[:, 0], ways[:, -1])
+    moved = run.edit(1, images=3, steps=5)
+    assert moved.shape == (3, 5, 12, 12, 1)
+    run.write_strips(tmp_path / "ways.gif", ways)
+    with Image.open(tmp_path / "ways.gif") as film:
+        assert film.n_frames == 5
+    with pytest.raises(GenwrightError, match="GW-0183"):
+        run.edit(40)
+
+
+def test_what_a_model_cannot_do_is_said(run, folder):
+    with pytest.raises(GenwrightError, match="GW-0403"):
+        run.reconstruct(folder / "bars")
+    with pytest.raises(GenwrightError, match="GW-0202"):
+        run.sample(3, guidance=2)
+    with pytest.raises(GenwrightError, match="GW-0181"):
+        run.sample(3, label="class 8")
+    with pytest.raises(GenwrightError, match="GW-0201"):
+        run.sample(3, truncation=0)
+    with pytest.raises(GenwrightError, match="GW-0206"):
+        run.sample(0)
+    assert run.sample(3, truncation=0.5).shape == (3, 12, 12, 1)
+
+
+def test_the_command_line(run, tmp_path):
+    def call(*words):
+        return subprocess.run(
+            [sys.executable, "-m", "genwright", *map(str, words)],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    done = call("sample", run.folder, "-n", 9, "--label", "class 9", "--truncation", "0.7", "--out", "nines.png")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "nines.png").exists()
+    refused = call("sample", run.folder, "--where", "a=1")
+    assert refused.returncode == 2
+    assert "GW-0211" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    wrong = call("sample", run.folder, "-n", 3, "--out", "x.jpg")
+    assert wrong.returncode == 2
+    assert "GW-0157" in wrong.stderr
+
+
+def test_arrays_are_data_too(tmp_path):
+    pixels, labels = coded.pictures(80)
+    pixels = np.pad(pixels, ((0, 0), (0, 0), (0, 0), (2, 2))).transpose(0, 2, 3, 1)
+    run = genwright.train(
+        (pixels, labels), model="flow", steps=4, out=tmp_path / "run", quiet=True, report=False,
+        **{"model.width": 8, "model.solver_steps": 2},
+    )  # fmt: skip
+    assert run.sample(4, guidance=2.0, solver="euler", solver_steps=3).shape == (4, 12, 12, 1)
+    given, made = run.reconstruct((pixels[:5], labels[:5]))
+    assert given.shape == made.shape == (5, 12, 12, 1)

@@ -1,0 +1,134 @@
+"""Numbers of the image models against closed forms, brute force and PyTorch's own losses."""
+
+import itertools
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+import coded
+from genwright.contract import Batch
+from genwright.models.flow import _pairing
+from genwright.models.gan import LOSSES
+from genwright.networks import augmentation
+from genwright.networks.solvers import adaptive, euler, heun
+
+
+def test_losses_are_those_of_their_papers():
+    real, made = torch.randn(2, 50, generator=torch.Generator().manual_seed(0))
+    ones, zeros = torch.ones(50), torch.zeros(50)
+
+    def bce(score, target):
+        return F.binary_cross_entropy_with_logits(score, target, reduction="none")
+
+    critic, generator = LOSSES["cross-entropy"](real, made)
+    assert torch.allclose(critic, bce(real, ones) + bce(made, zeros))
+    assert torch.allclose(generator, bce(made, ones))
+    critic, generator = LOSSES["least-squares"](real, made)
+    assert torch.allclose(critic, 0.5 * F.mse_loss(real, ones, reduction="none") + 0.5 * made**2)
+    assert torch.allclose(generator, 0.5 * F.mse_loss(made, ones, reduction="none"))
+    critic, generator = LOSSES["relativistic"](real, made)
+    assert torch.allclose(critic, bce(real - made, ones))
+    assert torch.allclose(generator, bce(made - real, ones))
+    assert torch.allclose(LOSSES["wasserstein"](real, made)[0], made - real)
+    hinge = [max(0.0, 1 - r) + max(0.0, 1 + m) for r, m in zip(real.tolist(), made.tolist(), strict=True)]
+    assert torch.allclose(LOSSES["hinge"](real, made)[0], torch.tensor(hinge))
+
+
+def test_the_penalty_is_the_squared_gradient_of_each_image():
+    model = coded.build("r3gan").double()
+    batch = coded.batch("r3gan", 4)
+    batch = Batch(batch.x.double(), batch.condition)
+    x = batch.x.clone().requires_grad_()
+    change = augmentation.draw(4, x.device).double()
+    wanted = torch.autograd.grad(model.critic(x, batch.condition).sum(), x)[0].flatten(1).pow(2).sum(1)
+    assert torch.allclose(model._squared_gradient(batch.x, change, batch.condition).double(), wanted, rtol=1e-5)
+
+
+def test_the_weight_of_the_penalty_falls_to_its_end():
+    model = coded.build("r3gan")
+    phase = next(p for p in model.phases if p.name == "penalty")
+    drawn = model.draw(phase, coded.batch("r3gan", 4))
+    first, last = (
+        model.loss(phase, Batch(drawn.x, drawn.condition, drawn.drawn, progress))["penalty"] for progress in (0.0, 1.0)
+    )
+    assert torch.allclose(last, 0.2 * first)
+
+
+@pytest.mark.parametrize(("solver", "order"), [(euler, 1), (heun, 2)])
+def test_solvers_converge_at_their_order(solver, order):
+    start = torch.tensor([[1.0, -2.0]], dtype=torch.float64)
+
+    def field(x, t):
+        return x * torch.cos(6 * t)[:, None].double()
+
+    exact = start * math.exp(math.sin(6.0) / 6)
+    errors = [float((solver(field, start, steps) - exact).abs().max()) for steps in (80, 160)]
+    assert errors[0] / errors[1] == pytest.approx(2**order, rel=0.15)
+
+
+def test_the_adaptive_solver_keeps_its_tolerance_and_spends_where_it_is_steep():
+    calls = []
+
+    def field(x, t):
+        calls.append(float(t[0]))
+        return 50 * (torch.sigmoid(50 * (t - 0.8)) * (1 - torch.sigmoid(50 * (t - 0.8))))[:, None] * torch.ones_like(x)
+
+    out = adaptive(field, torch.zeros(3, 2), 10)
+    assert out == pytest.approx(torch.ones(3, 2), abs=0.02)
+    steep = [t for t in calls if 0.7 < t < 0.9]
+    assert len(steep) > len(calls) / 3
+
+
+def test_guidance_of_one_is_no_guidance_and_more_moves_away_from_no_label():
+    model = coded.build("flow").eval()
+    torch.nn.init.normal_(model.net.leave.weight, std=0.1)
+    z, labels = model.latents(4, torch.Generator().manual_seed(0)), torch.tensor([0, 1, 2, 0])
+    field = model._field(labels, z)
+    time = torch.full((4,), 0.5)
+    with torch.no_grad():
+        towards, away = model.net(z, time, labels), model.net(z, time, torch.full_like(labels, 3))
+        assert torch.equal(field(z, time), towards)
+        model.guidance = 3.0
+        assert torch.allclose(field(z, time), 3 * towards - 2 * away, atol=1e-5)
+
+
+def test_optimal_transport_pairs_as_brute_force_does():
+    x, noise = torch.randn(2, 6, 1, 2, 2, generator=torch.Generator().manual_seed(0))
+    cost = torch.cdist(x.flatten(1), noise.flatten(1)) ** 2
+
+    def total(order):
+        return float(sum(cost[i, j] for i, j in enumerate(order)))
+
+    assert total(_pairing(x, noise).tolist()) == pytest.approx(
+        min(map(total, itertools.permutations(range(6)))), rel=1e-5
+    )
+
+
+def test_a_level_of_pggan_begins_as_the_one_before_and_ends_as_itself():
+    model = coded.build("pggan")
+    z, labels = model.latents(3), torch.tensor([0, 1, 2])
+    with torch.no_grad():
+        before = model.generator(z, labels, 0, 1.0)
+        begun = model.generator(z, labels, 1, 0.0)
+        assert torch.allclose(begun, F.interpolate(before, scale_factor=2.0, mode="nearest"))
+        x = torch.randn(3, 1, 8, 8)
+        critic = model.critic(F.interpolate(F.avg_pool2d(x, 2), scale_factor=2.0, mode="nearest"), labels, 1, 0.0)
+        assert torch.allclose(critic, model.critic(F.avg_pool2d(x, 2), labels, 0, 1.0), atol=1e-5)
+    stages = [model.stage(progress / 100)[0] for progress in range(101)]
+    assert stages == sorted(stages)
+    assert set(stages) == set(range(model.levels))
+    assert model.stage(1.0) == (model.levels - 1, 1.0)
+
+
+def test_augmentation_changes_what_its_share_says_and_is_differentiable():
+    x = torch.rand(500, 1, 16, 16, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    drawn = torch.rand(500, augmentation.NUMBERS, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(augmentation.augment(x, drawn, 0.0), x)
+    changed = augmentation.augment(x, drawn, 0.3)
+    share = float((changed != x).flatten(1).any(1).float().mean())
+    assert share == pytest.approx(1 - 0.7**3, abs=0.06)
+    (gradient,) = torch.autograd.grad(changed.sum(), x)
+    assert torch.isfinite(gradient).all()
+    assert float(gradient.abs().sum()) > 0
