@@ -72,6 +72,13 @@ def test_a_collection_is_loaded_or_refused_in_a_sentence(tmp_path, case):
     assert sorted(tmp_path.rglob("*")) == before  # nothing was unpacked
 
 
+def test_libraries_print_nothing(tmp_path, capfd):
+    torn = GOOD["lzw.tif"][:150] + b"\xff" * 40 + GOOD["lzw.tif"][190:]
+    loaded = open_images(folder(tmp_path, GOOD_FILES | {"bad.tif": torn})).load()
+    assert "cannot be decoded" in loaded.skipped[0][1]
+    assert capfd.readouterr() == ("", "")
+
+
 def test_what_may_not_be_read_is_said(tmp_path, monkeypatch):
     folder(tmp_path, GOOD_FILES)
     real = open

@@ -6,8 +6,8 @@
 
 torch-fidelity 0.4.0 (Apache-2.0): Frechet distance and KID. prdc 0.2 (MIT): precision, recall, density, coverage.
 scikit-image 0.26.0 (BSD-3): PSNR, SSIM. pytorch-msssim 1.0.0 (MIT): MS-SSIM. efficientnet-lite-pytorch 0.1.0 (Apache-2.0):
-the network whose forward pass `general_features.py` has of its own. Inputs are made here from fixed seeds, so that the test can
-make them too.
+the network whose forward pass `general_features.py` has of its own. Inputs are made here from fixed seeds, so that the
+test can make them too.
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ def test_faint_copies_are_exposed(score: Score, real: tuple[Labelled, Labelled, 
     scores = score((real[0].pixels[:447] * 0.9).astype(np.uint8))
     found = values(scores)
     assert found["exact_pictures"] == 0
-    assert found["near_copies"] > 0.9
+    assert min(found["near_copies"], found["near_pixels"]) > 0.5
     assert found["recoloured_copies"] > 0.9
     assert grades(scores)["own"] == "poor"
 
@@ -129,7 +129,7 @@ def test_noise_is_no_digit(score: Score) -> None:
 
 def test_labels_count(real: tuple[Labelled, Labelled, Labelled], monkeypatch: pytest.MonkeyPatch) -> None:
     """A classifier learns as much from fresh real pictures as from training ones, and nothing from wrong labels."""
-    train, holdout, other = real
+    train, holdout, other = (part.take(np.arange(300)) for part in real)
     monkeypatch.setitem(EFFORTS, "quick", ImageEffort(300, 900, 150))
     right = score_images(train, holdout, other, classes=CLASSES, effort="quick")
     assert set(right["metrics"]) >= LABEL_METRICS

@@ -7,6 +7,7 @@ applied. `images.py` decides the size and calls this for each file; read it next
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import io
 import threading
 import warnings
@@ -41,7 +42,7 @@ _TURNED = {
 }
 _BAND_ROWS = 256
 _AT_ONCE_BYTES = 800_000_000  # that pictures being decoded may take together
-_BYTES_PER_PIXEL = 10  # that decoding takes: RGBA, the ground it is laid on, and its mask
+_BYTES_PER_PIXEL = 10  # that decoding takes: RGBA, the ground it is laid on, and some more
 
 Result = TypeVar("Result")
 
@@ -115,9 +116,25 @@ def resample(pixels: np.ndarray, target: Target) -> np.ndarray:
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Pillow's warnings (oversized, odd metadata) are not the user's. Not in threads: filters belong to the process."""
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _silent_libtiff():
         warnings.simplefilter("ignore")
         yield
+
+
+@contextlib.contextmanager
+def _silent_libtiff() -> Iterator[None]:
+    """The library inside Pillow prints what is wrong with a TIFF to standard error; an exception tells it as well."""
+    try:
+        set_handler = ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler
+    except (OSError, AttributeError):  # Pillow was built otherwise: a few lines of noise are all the harm
+        yield
+        return
+    set_handler.argtypes, set_handler.restype = [ctypes.c_void_p], ctypes.c_void_p
+    before = set_handler(None)
+    try:
+        yield
+    finally:
+        set_handler(before)
 
 
 def in_threads(call: Callable[[int], Result], weights: Sequence[int], threads: int) -> Iterator[Result]:
@@ -210,9 +227,10 @@ def _flat(image: Image.Image, target: Target) -> Image.Image:
     if image.mode in _DEEP or image.mode == "F":
         return _eight_bits(image, target.white)
     if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
-        image = image.convert("RGBA")
         ground = Image.new("RGB", image.size, target.background)
-        ground.paste(image, mask=image.getchannel("A"))
+        for top, band in _bands(image):
+            upon = band.convert("RGBA")
+            ground.paste(upon, (0, top), mask=upon.getchannel("A"))
         return ground
     return image if image.mode in ("L", "RGB") else image.convert("L" if image.mode == "1" else "RGB")
 
@@ -226,23 +244,27 @@ def _eight_bits(image: Image.Image, white: int) -> Image.Image:
 
 
 def _deep_bands(image: Image.Image) -> Iterator[np.ndarray]:
-    """Rows in bands, as a large picture must not be held in wide numbers whole. BadImage outside 0 to 65535."""
-    for band in _bands(image):
+    """Rows in bands. BadImage outside 0 to 65535."""
+    for _, part in _bands(image):
+        band = np.asarray(part)
         if band.min() < 0 or band.max() > RANGES[-1]:
             raise BadImage("it holds values that do not fit into 16 bits")
         yield band
 
 
 def _float_bands(image: Image.Image) -> Iterator[np.ndarray]:
-    for band in _bands(image):
+    """Rows in bands. BadImage outside 0 to 1."""
+    for _, part in _bands(image):
+        band = np.asarray(part)
         if not (band.min() >= 0.0 and band.max() <= 1.0):  # false for NaN too
             raise BadImage("its floating-point values do not lie in 0 to 1")
         yield band
 
 
-def _bands(image: Image.Image) -> Iterator[np.ndarray]:
+def _bands(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    """(first row, rows): a large picture must not be held whole in wide numbers."""
     for top in range(0, image.height, _BAND_ROWS):
-        yield np.asarray(image.crop((0, top, image.width, min(top + _BAND_ROWS, image.height))))
+        yield top, image.crop((0, top, image.width, min(top + _BAND_ROWS, image.height)))
 
 
 def _sized(image: Image.Image, target: Target) -> Image.Image:

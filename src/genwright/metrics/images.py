@@ -15,6 +15,7 @@ from genwright.errors import GenwrightError, did_you_mean
 from genwright.metrics import image_distances as measure
 from genwright.metrics.clock import Clock
 from genwright.metrics.image_copies import (
+    Neighbours,
     TrainingPictures,
     near_floor,
     near_limit,
@@ -191,20 +192,37 @@ def _copies(sets: Compared) -> tuple[dict[str, Metric], dict[str, list[list[Any]
         "exact_pictures": share("exact", "lower", sets.copy_notes[-1:] if fresh is None else []),
     }
     if fresh is not None and held is not None:
-        times, odd, even = len(sets.train) / len(held), held[1::2], held[::2]
-        value, most = (
-            nearer_share(part.distance, training.between(x, held), times)
-            for part, x in ((made, sets.made_features), (copycat, sets.copycat_features[:COPYCATS]))
-        )
-        floor = nearer_share(fresh.distance[::2], training.between(even, odd), 2 * times)
-        floor = (floor + nearer_share(fresh.distance[1::2], training.between(odd, even), 2 * times)) / 2
-        found["nearer_pictures"] = metric(
-            value, floor, most, "nearer to .5", "share", notes=sets.copy_notes, searched=len(sets.train)
-        )
+        found["nearer_pictures"] = _nearer(sets, training, held, made, fresh, copycat)
     return found, {
         "nearest": _listed(sets, made.place, made.distance),
         "nearest_pixels": _listed(sets, made.pixel_place, made.pixel_distance),
     }
+
+
+def _nearer(
+    sets: Compared,
+    training: TrainingPictures,
+    held: np.ndarray,
+    made: Neighbours,
+    fresh: Neighbours,
+    copycat: Neighbours,
+) -> Metric:
+    """Nearer to training or to held-out pictures? Of samples with the same nearest training picture one is asked: a thousand
+    times the same sample, or noise far from everything, would else be a thousand votes for wherever it lies."""
+    times, even, odd = len(sets.train) / len(held), held[::2], held[1::2]
+
+    def share(found: Neighbours, features: np.ndarray) -> float | None:
+        asked = np.unique(found.place, return_index=True)[1]
+        if len(asked) < FEWEST_FRESH:
+            return None
+        return nearer_share(found.distance[asked], training.between(features[asked], held), times)
+
+    floor = nearer_share(fresh.distance[::2], training.between(even, odd), 2 * times)
+    floor = (floor + nearer_share(fresh.distance[1::2], training.between(odd, even), 2 * times)) / 2
+    value, most = share(made, sets.made_features), share(copycat, sets.copycat_features[:COPYCATS])
+    few = [] if value is not None else [{"code": "few_places", "fewest": FEWEST_FRESH}]
+    notes = [*sets.copy_notes, *few]
+    return metric(value, floor, most, "nearer to .5", "share", notes=notes, searched=len(sets.train))
 
 
 def _listed(sets: Compared, places: np.ndarray, distance: np.ndarray) -> list[list[Any]]:

@@ -98,8 +98,8 @@ IMAGES: dict[str, tuple[str, str]] = {
         "离训练图片比离任何留出图片更近的样本占比；0.5 最好，越接近 1 越是在重复图片。",
     ),
     "nearer_pictures.definition": (
-        "Distances in features; ties count half. Odds are divided by training pictures / held-out pictures, so that .5 is best whatever the sizes. Floor: each half of the held-out pictures against the other.",
-        "特征空间中的距离；并列计一半。几率除以训练图片数与留出图片数之比，因此无论大小，0.5 都是最佳。真实参照：留出图片的两半互为对照。",
+        "Distances in features; ties count half. Odds are divided by training pictures / held-out pictures, so that .5 is best whatever the sizes; of samples with the same nearest training picture one is asked. Floor: each half of the held-out pictures against the other.",
+        "特征空间中的距离；并列计一半。几率除以训练图片数与留出图片数之比，因此无论大小，0.5 都是最佳；最近训练图片相同的样本只计一个。真实参照：留出图片的两半互为对照。",
     ),
     "near_copies.name": ("Near-copies", "近似复制"),
     "near_copies.meaning": ("Share of samples nearer to a training picture than 99 % of fresh real pictures are.", "比 99 % 的新真实图片更接近某张训练图片的样本占比。"),
@@ -268,5 +268,9 @@ IMAGES: dict[str, tuple[str, str]] = {
     "note.no_held_pictures": (
         "No pictures were held out, so what needs them is missing.",
         "没有留出图片，因此缺少依赖它的结果。",
+    ),
+    "note.few_places": (
+        "The samples lie beside fewer than {fewest} different training pictures: too few to ask.",
+        "样本附近的不同训练图片不足 {fewest} 张：太少，无法判断。",
     ),
 }  # fmt: skip
