@@ -164,12 +164,16 @@ class VAESettings:
     depth: int = setting(1, "residual blocks at each level", low=0, high=8)
     latent: int = setting(32, "dimensions of the latent vector", low=1, high=1024)
     likelihood: str = setting(
-        "bernoulli", "bernoulli: of bits drawn by brightness; logistic: of 256 levels", choices=("bernoulli", "logistic")
+        "bernoulli",
+        "bernoulli: of bits drawn by brightness; logistic: of 256 levels",
+        choices=("bernoulli", "logistic"),
     )
     warmup: float = setting(0.2, "share of the run over which the KL term grows to its weight", low=0, high=1)
     free_bits: float = setting(0.0, "nats that each latent dimension costs at least", low=0, high=10)
     prior: str = setting(
-        "fitted", "fitted: a Gaussian for each class, found after training; normal: as assumed", choices=("fitted", "normal")
+        "fitted",
+        "fitted: a Gaussian for each class, found after training; normal: as assumed",
+        choices=("fitted", "normal"),
     )
 
 
@@ -186,16 +190,16 @@ class VQVAESettings:
     commitment: float = setting(0.25, "ema: weight that keeps the encoder near its codes", low=0, high=10)
     prior_width: int = setting(128, "size of the Transformer's vectors", low=8, high=4096)
     prior_depth: int = setting(3, "layers of the Transformer", low=1, high=48)
-    temperature: float = setting(
-        1.0, "below 1: likelier codes, samples more alike", low=0.05, high=2, at_sampling=True
-    )
+    temperature: float = setting(1.0, "below 1: likelier codes, samples more alike", low=0.05, high=2, at_sampling=True)
 
 
 @dataclass(frozen=True)
 class PixelARSettings:
     """One pixel after another: exact likelihoods, the slowest samples."""
 
-    levels: int = setting(256, "values of a pixel: 2, 4, 8, 16, 64 or 256; at 2 they are drawn by brightness", low=2, high=256)
+    levels: int = setting(
+        256, "values of a pixel: 2, 4, 8, 16, 64 or 256; at 2 they are drawn by brightness", low=2, high=256
+    )
     patch: int = setting(2, "side of the squares that are drawn together", low=1, high=8)
     width: int = setting(64, "features of the causal convolutions", low=4, high=1024)
     hidden: int = setting(128, "units of the head that draws the pixels of a square", low=4, high=4096)

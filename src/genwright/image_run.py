@@ -22,7 +22,7 @@ from genwright.errors import GenwrightError
 from genwright.images import ImageSet, read_as
 from genwright.metrics.image_distances import frechet
 from genwright.metrics.image_features import choose
-from genwright.metrics.image_sets import Labelled
+from genwright.metrics.image_sets import Labelled, samples_needed
 from genwright.metrics.images import score_images
 from genwright.metrics.values import Metric, metric
 from genwright.progress import Advance, no_progress
@@ -134,7 +134,7 @@ class ImageRun(Run):
         train = Labelled(*dataset.part(held=False))
         test = test or settings.test or None
         holdout = Labelled(*(self._read(test) if test else dataset.part(held=True)))
-        n = min(DRAWN[effort], len(train), max(len(holdout), 2) if len(holdout) else len(train))
+        n = min(DRAWN[effort], samples_needed(len(train), len(holdout), effort))
         made = Labelled(*self.draw(n, seed=seed, advance=lambda done, total: advance(done, total, "sampling")))
         classes = self.codec.classes if holdout.labels is not None else ()
         rebuilt = self._rebuilt(holdout) if self.model.encodes and len(holdout) else None
@@ -190,7 +190,7 @@ class ImageRun(Run):
         if len(validation) < 50:
             return None
         real = np.ascontiguousarray(validation.x[:JUDGED].transpose(0, 2, 3, 1))
-        features = choose(real)
+        features = choose(real, features="auto" if codec.channels == 1 else "pixels")  # quick ones: it is asked often
         reference = features.call(real)
         labels = codec.labels(JUDGED, np.random.default_rng(0))
 

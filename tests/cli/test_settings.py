@@ -12,7 +12,7 @@ from genwright.models import MODELS
 @pytest.mark.parametrize("model", MODELS)
 def test_run_toml_repeats_the_settings(model, tmp_path):
     given = {"model": model, "seed": 7, "target": "größe 中文", "training.batch_size": 64, "data": 'a "b".csv'}
-    built = settings.build(given, rows=5000)
+    built = settings.build(given, examples=5000)
     path = tmp_path / "run.toml"
     path.write_text(settings.to_toml(built), encoding="utf-8")
     assert settings.build(settings.from_file(path)) == built

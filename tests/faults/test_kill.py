@@ -10,8 +10,10 @@ import time
 import numpy as np
 import pytest
 
+import coded
 import genwright
 import people
+from genwright.models import MODELS
 
 STEPS = 120
 SETTINGS = ["--model.width", "16", "--steps", STEPS, "--training.checkpoint_every", "20", "--no-report", "--rows", "50"]
@@ -30,6 +32,15 @@ def said(folder):
 
 def hashes(folder):
     return json.loads((folder / "state.json").read_text())["files"]
+
+
+def place(model, folder):
+    """Data for the model in the folder; returns their name."""
+    if MODELS[model].kind == "row":
+        return people.csv(folder, 400).name
+    pixels, labels = coded.pictures(100)
+    np.savez(folder / "bars.npz", images=np.pad(pixels[:, 0], ((0, 0), (0, 0), (2, 2))), labels=labels)
+    return "bars.npz"
 
 
 def wait_for(condition, seconds=60.0):
@@ -72,24 +83,25 @@ def test_killed_at_random_moments_and_resumed_it_ends_at_the_same_bytes(whole, t
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["tabular-ar", "tabular-trees", "tvae"])
+@pytest.mark.parametrize("model", MODELS)
 def test_ten_random_kills_of_every_model(model, tmp_path):
-    people.csv(tmp_path, 400)
+    data = place(model, tmp_path)
     settings = ["--model", model, "--no-report", "--rows", "50"]
     if model != "tabular-trees":
-        settings += ["--steps", "200", "--training.checkpoint_every", "20", "--model.width", "16"]
+        steps = "200" if MODELS[model].kind == "row" else "40"
+        settings += ["--steps", steps, "--training.checkpoint_every", "10", "--model.width", "16"]
     started = time.monotonic()
-    assert start(tmp_path, "people.csv", "--out", "whole", *settings).wait(120) == 0
+    assert start(tmp_path, data, "--out", "whole", *settings).wait(120) == 0
     duration, wanted = time.monotonic() - started, hashes(tmp_path / "whole")
     for number, moment in enumerate(np.random.default_rng(1).uniform(0.3, 1.0, 10) * duration):
         out = f"run-{number}"
-        process = start(tmp_path, "people.csv", "--out", out, *settings)
+        process = start(tmp_path, data, "--out", out, *settings)
         try:
             process.wait(moment)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        words = ["--resume", out] if (tmp_path / out / "run.toml").exists() else ["people.csv", "--out", out, *settings]
+        words = ["--resume", out] if (tmp_path / out / "run.toml").exists() else [data, "--out", out, *settings]
         again = start(tmp_path, *words)
         assert again.wait(120) == 0, said(tmp_path)
         assert hashes(tmp_path / out) == wanted

@@ -9,7 +9,6 @@ from genwright.metrics.effort import EFFORTS
 from genwright.metrics.fidelity_scores import fidelity
 from genwright.metrics.values import Scene
 from genwright.metrics.view import view_tables
-from genwright.models import MODELS
 
 ROWS = 4000
 # Trend error as a share of that of independent columns.
@@ -28,7 +27,7 @@ def errors(synthetic: pl.DataFrame, kinds: dict[str, str]) -> tuple[float, float
     return metrics["shape"]["value"], metrics["trend"]["value"]
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", SETTINGS)
 def test_it_beats_independent_columns(name, tmp_path):
     real = people.frame(ROWS)
     run = genwright.train(

@@ -99,9 +99,10 @@ class _Marks:
                         break
                     few, rest = bucket[start : start + rows], bucket[start + 1 :]
                     differ = hashes[few][:, None] ^ hashes[rest][None]
-                    one, other = np.nonzero(np.triu(np.bitwise_count(differ) <= _MOST_BITS_APART))
-                    lower = differ[one, other].view(np.uint8).reshape(-1, 8)[:, :band]
-                    fresh = lower.all(axis=1)  # a pair that shares a lower octet was found there
+                    near = np.flatnonzero(np.bitwise_count(differ) <= _MOST_BITS_APART)
+                    one, other = np.divmod(near, len(rest))
+                    lower = differ.ravel()[near].view(np.uint8).reshape(-1, 8)[:, :band]
+                    fresh = (other >= one) & lower.all(axis=1)  # pairs that share a lower octet were found there
                     yield few[one[fresh]], rest[other[fresh]]
 
     def _same(self, first: np.ndarray, second: np.ndarray, slack: float = 0.0) -> np.ndarray:
@@ -193,7 +194,8 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
 
 
 def _products(marks: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    return np.einsum("nd,nd->n", marks[first].astype(np.float32), marks[second].astype(np.float32))
+    one, other = (np.asarray(marks[places], dtype=np.float32) for places in (first, second))
+    return np.einsum("nd,nd->n", one, other)
 
 
 def _blocks(array: np.ndarray) -> Iterator[np.ndarray]:

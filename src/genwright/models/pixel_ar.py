@@ -80,7 +80,9 @@ class PixelAR(GenerativeModel):
         exact = [self.nll(batch.x, condition=batch.condition, generator=generator) for batch in batches]
         nats = float(torch.cat(exact).mean())
         values = self.pixels * self.sides[0] * self.sides[1]
-        return {"nats": nats} if self.levels == 2 else {"nats": nats, "bits_per_dimension": nats / (values * math.log(2))}
+        return (
+            {"nats": nats} if self.levels == 2 else {"nats": nats, "bits_per_dimension": nats / (values * math.log(2))}
+        )
 
     @torch.no_grad()
     def sample(self, n: int, *, condition: Tensor | None = None, generator: torch.Generator) -> Batch:

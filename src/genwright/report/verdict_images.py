@@ -95,8 +95,9 @@ def _own(metrics: dict[str, Any]) -> Judgement:
                 "own", "poor", glue(say("own.poor"), say("own.exact", exact=show(100 * exact["value"], 1)))
             )
         return Judgement("own", "unknown", say("own.unknown"))
-    numbers = say(
-        "own.numbers",
-        value=show(100 * near["value"], 1), floor=show(100 * near["floor"], 1), exact=show(100 * exact["value"], 1),
-    )  # fmt: skip
-    return Judgement("own", found, glue(say(f"own.{found}"), numbers))
+    shares = {
+        f"{word}{end}": show(None if metrics[name][key] is None else 100 * metrics[name][key], 1)
+        for word, name in (("near", "near_copies"), ("alike", "recoloured_copies"), ("exact", "exact_pictures"))
+        for end, key in (("", "value"), ("_floor", "floor"))
+    }
+    return Judgement("own", found, glue(say(f"own.{found}"), say("own.numbers", **shares)))

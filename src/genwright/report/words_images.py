@@ -75,7 +75,7 @@ IMAGES: dict[str, tuple[str, str]] = {
     "codebook_usage.meaning": ("Share of the codes that training pictures use.", "训练图片用到的码占比。"),
     "codebook_usage.definition": ("Codes that occur in training pictures, divided by all codes.", "训练图片中出现过的码除以全部码。"),
     "nats.name": ("Nats per picture", "每张图片的奈特数"),
-    "nats.meaning": ("The same for the whole picture in its own levels or bits; lower is better.", "同上，按整张图片的灰度级或二值计；越低越好。"),
+    "nats.meaning": ("What the model needs to describe a whole held-out picture; lower is better.", "模型描述一整张留出图片所需的奈特数；越低越好。"),
     "nats.definition": ("Negative log-likelihood (or its bound) of held-out pictures in nats; grey pictures as bits are drawn by their brightness (Salakhutdinov and Murray 2008).", "留出图片的负对数似然（或其界），以奈特计；二值图按亮度随机抽取（Salakhutdinov 与 Murray 2008）。"),
     "codebook_perplexity.name": ("Codebook perplexity", "码本困惑度"),
     "codebook_perplexity.meaning": ("Effective number of codes in use.", "有效使用的码数。"),
@@ -204,7 +204,10 @@ IMAGES: dict[str, tuple[str, str]] = {
     "own.fair": ("Some samples come near to training pictures; look at the pairs below", "有些样本接近训练图片；请看下面的对照"),
     "own.poor": ("Samples copy training pictures", "样本复制了训练图片"),
     "own.unknown": ("It cannot be said without held-out pictures.", "没有留出图片，无法判断。"),
-    "own.numbers": (" (near-copies {value} %, fresh real pictures {floor} %, exact {exact} %).", "（近似复制 {value} %，新的真实图片 {floor} %，完全相同 {exact} %）。"),
+    "own.numbers": (
+        ": near-copies {near} % (fresh real pictures {near_floor} %), look-alikes {alike} % ({alike_floor} %), exact copies {exact} %.",
+        "：近似复制 {near} %（新的真实图片 {near_floor} %），相似复制 {alike} %（{alike_floor} %），完全相同 {exact} %。",
+    ),
     "own.exact": (
         " (exact copies {exact} %).",
         "（完全相同 {exact} %）。",
