@@ -5,20 +5,33 @@ Read `run.py` next for what a run can do, `dataset.py` for what a new kind of da
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from genwright import settings as settings_layer
 from genwright.data.images import looks_like_images
 from genwright.errors import GenwrightError
-from genwright.image_run import ImageRun
 from genwright.models import MODELS
 from genwright.run import FORMAT, Run
-from genwright.table_run import TableRun
 
-RUNS: dict[str, type[Run]] = {"row": TableRun, "grid": ImageRun}
-"""The Run for each DataSpec kind."""
 DEFAULT_MODELS = {"row": settings_layer.DEFAULT_MODEL, "grid": "flow"}
+
+
+def _table_run() -> type[Run]:
+    from genwright.table_run import TableRun
+
+    return TableRun
+
+
+def _image_run() -> type[Run]:
+    from genwright.image_run import ImageRun
+
+    return ImageRun
+
+
+RUNS: dict[str, Callable[[], type[Run]]] = {"row": _table_run, "grid": _image_run}
+"""The Run for each DataSpec kind, loaded when it is needed."""
 
 
 def default_model(data: Any) -> str:
@@ -28,7 +41,7 @@ def default_model(data: Any) -> str:
 
 def new_run(folder: Path, model: str) -> Run:
     """The run in a folder, of the kind that the model is for."""
-    return RUNS[MODELS[model].kind](folder)
+    return RUNS[MODELS[model].kind]()(folder)
 
 
 def model_of(folder: Path) -> str:
