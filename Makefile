@@ -25,7 +25,7 @@ demo: setup
 	@$(BIN)/genwright demo
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadscope
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow

@@ -196,7 +196,7 @@ MODELS: dict[str, ModelEntry] = {
     "dcgan": ModelEntry(DCGANSettings, "grid", _gan, _gan_presets(6000, 2e-4, 0.5)),
     "wgan-gp": ModelEntry(WGANGPSettings, "grid", _gan, _gan_presets(1500, 3e-4, 0.0)),
     "vae": ModelEntry(VAESettings, "grid", _vae, _autoencoder_presets(4000, 4e-3, 64)),
-    "vqvae": ModelEntry(VQVAESettings, "grid", _vqvae, _autoencoder_presets(4000, 2e-3, 64)),
+    "vqvae": ModelEntry(VQVAESettings, "grid", _vqvae, _autoencoder_presets(4000, 3e-3, 64)),
     "pixel-ar": ModelEntry(PixelARSettings, "grid", _pixel_ar, _autoencoder_presets(2000, 4e-3, 32)),
     "pggan": ModelEntry(PGGANSettings, "grid", _pggan, _pggan_presets),
 }
