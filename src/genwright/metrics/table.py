@@ -15,13 +15,13 @@ a list of {"code", ...}, says why. No language in here: `report/words.py` has th
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import polars as pl
 
 from genwright.errors import GenwrightError, did_you_mean
+from genwright.metrics.clock import Clock
 from genwright.metrics.effort import EFFORTS
 from genwright.metrics.fidelity_scores import fidelity
 from genwright.metrics.learned_scores import judge_metrics, utility_metrics
@@ -53,7 +53,7 @@ def score(
     """
     if effort not in EFFORTS:
         raise GenwrightError("GW-0506", f"There is no effort {effort!r}", did_you_mean(effort, EFFORTS))
-    clock = _Clock(progress)
+    clock = Clock(STAGES, progress)
     clock.start("reading")
     tables = view_tables(train, holdout, synthetic, kinds)
     _check_target(target, tables)
@@ -88,31 +88,3 @@ def _check_target(target: str | None, tables: Tables) -> None:
             f"The target {target!r} {what} can not be predicted",
             f"Name a column that holds numbers or categories. {did_you_mean(target, tables.modelled)}",
         )
-
-
-class _Clock:
-    """Seconds per stage, and the calls of `progress`."""
-
-    def __init__(self, progress: Callable[[int, int, str], None] | None) -> None:
-        self.progress = progress
-        self.seconds: dict[str, float] = {}
-        self.stage = ""
-        self.since = time.perf_counter()
-
-    def start(self, stage: str) -> None:
-        self._end()
-        self.stage = stage
-        if self.progress is not None:
-            self.progress(STAGES.index(stage), len(STAGES), stage)
-
-    def stop(self) -> dict[str, float]:
-        self._end()
-        if self.progress is not None:
-            self.progress(len(STAGES), len(STAGES), "")
-        return {**self.seconds, "total": round(sum(self.seconds.values()), 2)}
-
-    def _end(self) -> None:
-        now = time.perf_counter()
-        if self.stage:
-            self.seconds[self.stage] = round(now - self.since, 2)
-        self.since = now

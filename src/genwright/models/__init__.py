@@ -1,4 +1,4 @@
-"""The models, in one literal table. To add one: a file here, its settings in `config.py`, a line below.
+"""The models, in one literal table. To add one: a file here, its settings in `model_settings.py`, a line below.
 
 Importing this module imports no torch; `load` does. The contract tests run over the table.
 """
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from genwright.config import (
+from genwright.model_settings import (
     DCGANSettings,
     FlowSettings,
     PGGANSettings,

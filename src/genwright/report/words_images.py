@@ -121,12 +121,12 @@ IMAGES: dict[str, tuple[str, str]] = {
     ),
     "recoloured_copies.name": ("Look-alikes", "相似复制"),
     "recoloured_copies.meaning": (
-        "Share of samples with the outlines of a training picture, whatever the colours or scale.",
-        "轮廓与某张训练图片相同（不论颜色和大小）的样本占比。",
+        "Share of samples with the pattern of light and dark of a training picture, whatever contrast, tint or scale.",
+        "明暗分布与某张训练图片相同（不论对比度、色调和大小）的样本占比。",
     ),
     "recoloured_copies.definition": (
-        "Cosine of the perceptual fingerprints (change of brightness on 16 × 16 cells) at least .955; the first 2,000 samples.",
-        "感知指纹（16 × 16 格上的亮度变化）的余弦不小于 0.955；取前 2,000 个样本。",
+        "Cosine of the perceptual fingerprints (brightness on 16 × 16 cells, less its mean) at least .99; the first 2,000 samples.",
+        "感知指纹（16 × 16 格上减去均值的亮度）的余弦不小于 0.99；取前 2,000 个样本。",
     ),
     "pictures.title": ("Synthetic picture report", "合成图片报告"),
     "pictures.sizes": (
