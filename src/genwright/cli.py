@@ -29,6 +29,8 @@ EXAMPLES = {
     "interpolate": "genwright interpolate runs/digits-1 --label 7 --out sevens.gif",
     "edit": "genwright edit runs/digits-1 --direction 2 --out slant.png",
     "reconstruct": "genwright reconstruct runs/digits-1 photos/ --out pairs.png",
+    "export": "genwright export runs/digits-1 --out digits.onnx\n"
+    "  genwright export runs/digits-1 --solver euler --solver-steps 8 --out quick.onnx",
     "data": "genwright data patients.csv\n  genwright train patients.csv --schema schema.toml\n"
     "  genwright data photos/\n  genwright data get mnist --from downloads/ --out mnist",
     "list": "genwright list\n  genwright list experiments",

@@ -95,13 +95,30 @@ def reconstruct_command(settings: config.Reconstruct) -> None:
     print(f"Given and made in {path}")
 
 
+def export_command(settings: config.Export) -> None:
+    from genwright.export import export_run
+
+    run = _open(settings.run)
+    asked = {name: value for name, value in vars(settings).items() if name in SAMPLER}
+    made = export_run(run, Path(settings.out or run.folder / "model.onnx"), **asked)
+    print(f"{made.path} ({made.path.stat().st_size / 1e6:.1f} MB) draws as the run does: 16 images differ by")
+    print(f"{made.difference:.1e} of a range of 2 at most.")
+    for name, shape in made.inputs.items():
+        print(f"  {name:<8} {' x '.join(map(str, shape))}")
+
+
 def report_command(settings: config.Report) -> None:
+    from genwright.data.images import looks_like_images
+
     if settings.run:
         run = _open(settings.run)
+        if settings.target and run.noun != "rows":
+            raise GenwrightError("GW-0211", f"{run.noun} have no column to predict", "Leave out --target.")
+        only = {"target": settings.target} if settings.target else {}
         with Progress().phase("Judging") as advance:
             report = run.report(
+                **only,
                 test=settings.test or None,
-                target=settings.target or None,
                 effort=settings.effort,
                 language=settings.language,
                 seed=settings.seed,
@@ -109,6 +126,19 @@ def report_command(settings: config.Report) -> None:
                 advance=advance,
             )
         folder = Path(settings.out) if settings.out else run.folder
+    elif looks_like_images(settings.synth):
+        from genwright.image_report import report_on_images
+
+        folder = Path(settings.out or "report")
+        report = report_on_images(
+            settings.train,
+            settings.test,
+            settings.synth,
+            folder,
+            effort=settings.effort,
+            language=settings.language,
+            seed=settings.seed,
+        )
     else:
         from genwright.tables import report_on_files
 
@@ -134,6 +164,7 @@ def compare_command(settings: config.Compare) -> None:
         *settings.runs,
         models=[name.strip() for name in settings.models.split(",") if name.strip()] or None,
         time=settings.time,
+        preset=settings.preset,
         test=settings.test or None,
         target=settings.target or None,
         out=settings.out or None,

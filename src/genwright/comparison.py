@@ -48,11 +48,15 @@ def compare(
     time: str = "5m",
     test: str | None = None,
     target: str | None = None,
+    preset: str = "",
     out: str | Path | None = None,
     seed: int = 0,
     quiet: bool = False,
 ) -> Comparison:
     """Compare run folders (or Runs); or train each of `models` on the one data set given, each within `time`, first.
+
+    `preset`: of the trainings; empty: the steps of "best" for tables, for images the networks of "quick", as larger ones
+    learn too little in minutes.
 
     Runs of different data are refused (GW-0213): their numbers would not be comparable.
     """
@@ -62,7 +66,9 @@ def compare(
         for name in models:
             if name not in MODELS:
                 raise GenwrightError("GW-0205", f"There is no model {name!r}", did_you_mean(name, list(MODELS)))
-        opened = _train_each(runs[0], models, time=time, test=test, target=target, out=out, seed=seed, quiet=quiet)
+        opened = _train_each(
+            runs[0], models, time=time, test=test, target=target, preset=preset, out=out, seed=seed, quiet=quiet
+        )
     else:
         if not runs:
             raise GenwrightError(
@@ -96,13 +102,18 @@ def table(runs: Sequence[Run]) -> Comparison:
 
 
 def _train_each(
-    data: Any, models: Sequence[str], *, time: str, out: str | Path | None, quiet: bool, **settings: Any
+    data: Any, models: Sequence[str], *, preset: str, out: str | Path | None, quiet: bool, **settings: Any
 ) -> list[Run]:
     stem = Path(data).name.split(".")[0] if isinstance(data, str | Path) else "frame"
     folder = Path(out) if out else next_free(Path("runs"), f"compare-{stem}")
     given = {name: value for name, value in settings.items() if value is not None}
+    usual = {"row": "best", "grid": "quick"}
     return [
-        start(data, {**given, "model": name, "time": time, "preset": "best", "out": str(folder / name)}, quiet=quiet)
+        start(
+            data,
+            {**given, "model": name, "preset": preset or usual[MODELS[name].kind], "out": str(folder / name)},
+            quiet=quiet,
+        )
         for name in models
     ]
 

@@ -81,6 +81,9 @@ class Train:
         0, "synthetic rows to write after training; 0: as many as training rows, at most 100,000", low=0
     )
     report: bool = setting(True, "write report.json and report.html after training")
+    track: str = setting(
+        "none", "where to follow the losses besides log.jsonl", choices=("none", "tensorboard", "wandb")
+    )
     device: str = setting("auto", "cpu, cuda, cuda:1, mps; auto: the first GPU, else cpu")
     threads: int = setting(0, "processor threads; 0: all", low=0, high=1024)
     training: TrainingSettings = field(default_factory=TrainingSettings, metadata={"help": "the loop"})
@@ -90,7 +93,7 @@ class Train:
 
 @dataclass(frozen=True)
 class Sample:
-    """Draw synthetic rows from a run."""
+    """Draw synthetic rows or images from a run."""
 
     run: str = setting("", "folder of the run", positional=True)
     n: int = setting(1000, "rows or images to draw", low=1, short="-n")
@@ -111,14 +114,14 @@ class Sample:
 
 @dataclass(frozen=True)
 class Report:
-    """Judge a run, or any synthetic file, against real rows."""
+    """Judge a run, or any synthetic table or images, against real ones."""
 
     run: str = setting(
         "", "folder of the run; empty: judge the files given by --train, --test, --synth", positional=True
     )
-    test: str = setting("", "file of real rows that training never saw")
-    train: str = setting("", "file of the rows that the generator was trained on")
-    synth: str = setting("", "file of synthetic rows")
+    test: str = setting("", "file of real rows, or images, that training never saw")
+    train: str = setting("", "file of the rows, or images, that the generator was trained on")
+    synth: str = setting("", "file of synthetic rows, or synthetic images: a folder, zip or npz")
     target: str = setting("", "column to predict in the utility test; empty: every column")
     out: str = setting("", "folder for report.json and report.html; empty: the run folder, or ./report")
     effort: str = setting("full", "quick: subsamples for slow metrics", choices=("quick", "full"))
@@ -133,6 +136,11 @@ class Compare:
     runs: tuple[str, ...] = setting((), "run folders, or one data file together with --models", positional=True)
     models: str = setting("", "models to train on the data file, as a,b,c")
     time: str = setting("5m", "hard limit for each model")
+    preset: str = setting(
+        "",
+        "preset of the trainings; empty: best for tables, quick for images",
+        choices=("", "quick", "good", "best"),
+    )
     test: str = setting("", "a file of real rows to judge by instead of a hold-out")
     target: str = setting("", "column to predict in the utility test")
     out: str = setting("", "folder for the runs; empty: runs/compare-<name of the data>-<number>")
@@ -184,6 +192,18 @@ class Reconstruct:
     images: str = setting("", "images: a file, folder or archive", positional=True)
     out: str = setting("", "picture to write (.png: given above made); empty: samples/ in the run folder")
     label: str = setting("", "class of the images, where they have none of their own")
+
+
+@dataclass(frozen=True)
+class Export:
+    """Write what draws a run's images as an ONNX file, for use without Genwright."""
+
+    run: str = setting("", "folder of the run", positional=True)
+    out: str = setting("", "file to write; empty: model.onnx in the run folder")
+    guidance: str = setting("", "flow: how far images are pushed towards their label; empty: as trained")
+    solver: str = setting("", "flow: heun or euler; empty: as trained")
+    solver_steps: str = setting("", "flow: steps of the solver; empty: as trained")
+    truncation: str = setting("", "gan, pggan: below 1, safer and more alike; empty: as trained")
 
 
 @dataclass(frozen=True)
@@ -239,6 +259,7 @@ COMMANDS: dict[str, type] = {
     "interpolate": Interpolate,
     "edit": Edit,
     "reconstruct": Reconstruct,
+    "export": Export,
     "models": Models,
     "data": Data,
     "list": List,

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 FREE = -1  # in a row condition: this position is not given, the model draws it
 SAMPLES = "samples"  # in `selects_by`
+BEGIN, END = 0, 1  # tokens: a document begins; a message ends
 PRESENT = -2  # not given either, but the value may not be missing (imputation)
 
 
@@ -72,10 +73,15 @@ class Batch:
     Rows: x is (B, spans) int64 codes; a condition is (B, spans) codes, FREE or PRESENT if not given.
     Grids: x is (B, channels, height, width) float32 in [-1, 1], the pixel values 0 .. 255 divided by 127.5, minus 1; the
     condition is (B,) int64 class labels wherever the spec has classes, in training as in sampling, else None.
+    Tokens: x is (B, tokens) int64, a window that may hold several documents, each from BEGIN on; for sampling, a condition is
+    (B, tokens) prompts from BEGIN on, and what follows the END of the drawn message is BEGIN.
     """
 
     x: Tensor
     condition: Tensor | None = None
+    counts: Tensor | None = None
+    """Tokens: (B, tokens) bool, the tokens that the loss counts, such as those of answers; None: all."""
+
     drawn: Mapping[str, Tensor] = field(default_factory=dict)
     """What `draw` added: noise, times, orders, fakes; the only randomness that `loss` may use. Batch axis first."""
 

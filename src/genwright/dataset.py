@@ -13,7 +13,7 @@ import numpy as np
 
 from genwright.config import Train
 from genwright.contract import DataSpec
-from genwright.data.batches import Examples
+from genwright.data.batches import ExampleSet
 from genwright.errors import GenwrightError
 
 
@@ -58,7 +58,7 @@ class Dataset(Protocol):
     def fit_codec(self, settings: Train) -> Codec:
         """The codec of the training examples."""
 
-    def encode(self, codec: Any, *, validation: float, seed: int) -> tuple[Examples, Examples]:
+    def encode(self, codec: Any, *, validation: float, seed: int) -> tuple[ExampleSet, ExampleSet]:
         """Training examples, and a validation slice with that share of them."""
 
 

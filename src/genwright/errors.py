@@ -6,7 +6,7 @@ The command line prints it without a traceback (exit 2). Anything else that is r
     GW-01xx    data in: a file or frame that cannot be read, a schema that does not fit it
     GW-02xx    settings: an unknown name, a value out of range
     GW-03xx    run folder: missing, damaged, held by another process
-    GW-04xx    training: the loss is not a number, too little memory or disk
+    GW-04xx    training and export: the loss is not a number, too little memory or disk, a package that is missing
     GW-05xx    report: tables that cannot be compared
 
 The full list is whatever the modules raise; a code keeps its meaning for ever. Read `data/sources.py` next.

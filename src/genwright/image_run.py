@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,21 +18,19 @@ from genwright.contract import GenerativeModel
 from genwright.data.batches import Examples
 from genwright.data.image_writers import film, grid, read_png, write_grid, write_images
 from genwright.errors import GenwrightError
+from genwright.image_report import judge_images
 from genwright.images import ImageSet, read_as
 from genwright.metrics.image_distances import frechet
 from genwright.metrics.image_features import choose
 from genwright.metrics.image_sets import Labelled, samples_needed
-from genwright.metrics.images import score_images
 from genwright.metrics.values import Metric, metric
 from genwright.progress import Advance, no_progress
 from genwright.report import Report
-from genwright.report.images import Pictures, write_image_report
 from genwright.run import Run
 from genwright.training.devices import choose_device
 
 LOOKED_AT = 1024  # samples from which directions are found
 MOST_DIRECTIONS = 20
-NEIGHBOURS = 30  # pairs in the report's panel of nearest training images
 MEASURED = 500  # held-out images of which the model itself says something
 OWN_MEASURES: dict[str, tuple[Any, str]] = {  # what models may say: which way is better, and the unit
     "bits_per_dimension": ("lower", "bits"),
@@ -41,12 +38,13 @@ OWN_MEASURES: dict[str, tuple[Any, str]] = {  # what models may say: which way i
     "codebook_usage": ("higher", "share"),
     "codebook_perplexity": ("higher", "codes"),
 }
-SHOWN = 30  # of them on the page
 REBUILT = 100  # held-out images that are reconstructed for the report
 JUDGED = 1024  # samples that a look while training is made of
 WATCHED = 50  # samples of a look's picture
 WATCHING = 0.05  # share of the time that these pictures may take
 DRAWN = {"quick": 1_000, "full": 10_000}  # samples that the report judges, at most
+BY_STEPS = 1_000  # samples for each number of solver steps in the report
+SOLVER_STEPS = (2, 4, 6, 10, 20)
 GRID = 100  # images of a grid, at most: ten for each of ten classes
 
 
@@ -137,27 +135,35 @@ class ImageRun(Run):
         n = min(DRAWN[effort], samples_needed(len(train), len(holdout), effort))
         made = Labelled(*self.draw(n, seed=seed, advance=lambda done, total: advance(done, total, "sampling")))
         classes = self.codec.classes if holdout.labels is not None else ()
-        rebuilt = self._rebuilt(holdout) if self.model.encodes and len(holdout) else None
-        scores = score_images(
+        return judge_images(
             train,
             holdout,
             made,
+            Path(out or self.folder),
+            self.facts(),
             classes=classes,
             effort=effort,
+            language=language,
             seed=seed,
-            progress=advance,
+            advance=advance,
             likelihoods=self._measured(holdout, seed),
-            reconstruction=rebuilt,
+            rebuilt=self._rebuilt(holdout) if self.model.encodes and len(holdout) else None,
+            log=self.log(),
+            solver_steps=self._by_steps(train, seed) if effort == "full" else None,
         )
-        pairs = scores["nearest"][:NEIGHBOURS]
-        pictures = Pictures(
-            gallery=self._gallery(made),
-            nearest=(made.pixels[[a for a, _, _ in pairs]], train.pixels[[b for _, b, _ in pairs]]),
-            rebuilt=None if rebuilt is None else (rebuilt[0][:SHOWN], rebuilt[1][:SHOWN]),
-        )
-        folder = Path(out or self.folder)
-        write_image_report(folder, scores, self.facts(), pictures=pictures, log=self._log(), language=language)
-        return Report(scores, self.facts())
+
+    def _by_steps(self, train: Labelled, seed: int) -> dict[int, float] | None:
+        """For models with a solver of fixed steps: the Frechet distance of a thousand samples by the number of steps."""
+        if getattr(self.settings.model, "solver", "adaptive") == "adaptive":
+            return None
+        n = min(len(train), BY_STEPS)
+        few = train.take(np.random.default_rng(seed).choice(len(train), n, replace=False))
+        features = choose(few.pixels, labels=few.labels, classes=self.codec.classes)
+        reference = features.call(few.pixels)
+        return {
+            steps: frechet(reference, features.call(self.draw(n, seed=seed, solver_steps=steps)[0]))
+            for steps in SOLVER_STEPS
+        }
 
     def _measured(self, holdout: Labelled, seed: int) -> dict[str, Metric]:
         """What the model itself says of held-out images."""
@@ -173,19 +179,7 @@ class ImageRun(Run):
         few = holdout.take(np.arange(min(len(holdout), REBUILT)))
         return few.pixels, self._reconstructed(few.pixels, few.labels)
 
-    def _gallery(self, made: Labelled) -> np.ndarray:
-        """A hundred samples, as many of each class, in their order."""
-        if made.labels is None:
-            return made.pixels[:GRID]
-        each = max(1, GRID // max(1, len(self.codec.classes)))
-        places = [np.flatnonzero(made.labels == label)[:each] for label in range(len(self.codec.classes))]
-        return made.pixels[np.concatenate(places)[:GRID]]
-
-    def _log(self) -> list[dict[str, float]]:
-        path = self.folder / "log.jsonl"
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
-
-    def judge(self, codec: ImageCodec, validation: Examples) -> Callable[[GenerativeModel], float] | None:
+    def judge(self, codec: ImageCodec, validation: Any) -> Callable[[GenerativeModel], float] | None:
         """The Frechet distance of samples from the validation slice, on the features that the report will use."""
         if len(validation) < 50:
             return None

@@ -47,7 +47,7 @@ def plan(data: Any, given: Mapping[str, Any]) -> str:
         f"Model       {name}, {parameters:,} parameters, on {device}",
     ]
     limit = settings_layer.seconds(settings.time)
-    if model.phases and examples.x.size:
+    if model.phases and examples.size:
         precision = choose_precision(settings.training.precision, device)
         loop = Loop(
             model, examples, validation, settings.training, seed=0, precision=precision, folder=Path(settings.out)
@@ -76,4 +76,6 @@ def _coding(spec: DataSpec) -> str:
         channels, height, width = spec.shape
         classes = f", {spec.classes} classes" if spec.classes else ""
         return f"images of {width} x {height} pixels, {channels} channels{classes}"
+    if spec.kind == "tokens":
+        return f"windows of {spec.shape[0] - 1} tokens of {spec.vocabulary:,}"
     return f"rows of {len(spec.spans)} positions with {sum(span.size for span in spec.spans):,} codes"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import html
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, fields, replace
@@ -20,7 +21,6 @@ import torch
 from genwright import settings as settings_layer
 from genwright.config import Train
 from genwright.contract import DataSpec, GenerativeModel
-from genwright.data.batches import Examples
 from genwright.dataset import Dataset
 from genwright.errors import GenwrightError, did_you_mean
 from genwright.folder import read_json, sha256, write_json
@@ -119,7 +119,7 @@ class Run(ABC):
     ) -> Report:
         """Judge synthetic examples beside training and held-out ones; writes report.json and report.html."""
 
-    def judge(self, codec: Any, validation: Examples) -> Callable[[GenerativeModel], float] | None:
+    def judge(self, codec: Any, validation: Any) -> Callable[[GenerativeModel], float] | None:
         """A score of samples while training, lower is better, for models that select by SAMPLES; None: there is none."""
         return None
 
@@ -160,6 +160,11 @@ class Run(ABC):
             "settings": {name: value for name, value in settings_layer.flatten(self.settings).items() if value != ""},
             **{name: state[name] for name in ("data", "outcome", "seconds", "versions", "files") if name in state},
         }
+
+    def log(self) -> list[dict[str, float]]:
+        """The losses by step: the rows of log.jsonl."""
+        path = self.folder / "log.jsonl"
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
 
     def update_state(self, **changes: Any) -> None:
         """Write state.json with some entries changed."""

@@ -78,7 +78,8 @@ def build(given: Mapping[str, Any], *, examples: int = 10_000) -> Train:
             )
         values[name] = convert(name, *known[name], value)
     preset = values.get("preset", Train.preset)
-    return _construct(Train, {**MODELS[model].presets(preset, examples), **values}, model)
+    timed = bool(values.get("time"))
+    return _construct(Train, {**MODELS[model].presets(preset, examples, timed), **values}, model)
 
 
 def named_model(given: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ import dataclasses
 import json
 import platform
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,8 @@ import torch
 from genwright import __version__, card
 from genwright import settings as settings_layer
 from genwright.config import Train
-from genwright.contract import SAMPLES, Batch, GenerativeModel
-from genwright.data.batches import Examples
+from genwright.contract import SAMPLES, GenerativeModel
+from genwright.data.batches import ExampleSet
 from genwright.dataset import Codec, Dataset, training_size
 from genwright.errors import GenwrightError
 from genwright.folder import locked, next_free, sha256, write_json, write_text
@@ -30,6 +30,7 @@ from genwright.modalities import default_model, new_run, open_run
 from genwright.models import MODELS
 from genwright.progress import Progress
 from genwright.run import FORMAT, Run, build_model
+from genwright.tracking import Tracker, check_installed, following, open_tracker
 from genwright.training import checkpoints
 from genwright.training.budget import Budget
 from genwright.training.devices import choose_device, choose_precision, set_threads
@@ -37,7 +38,6 @@ from genwright.training.loop import Loop, Outcome
 from genwright.training.stop import Stop
 
 COLLAPSE = 3.0  # times the best distance of samples, at which a training is said to have collapsed
-FIT_ROWS, FIT_IMAGES = 8192, 512  # in one batch of a model's fit
 
 
 def train(data: Any = None, *, resume: str | Path | None = None, quiet: bool = False, **settings: Any) -> Run:
@@ -132,6 +132,7 @@ class _Training:
         self.seconds: dict[str, float] = {}
 
     def go(self) -> Run:
+        check_installed(self.settings.track)
         limit = settings_layer.seconds(self.settings.time)
         budget = Budget(limit, reserve=_reserve(limit))
         self.progress.say(f"Run folder: {self.run.folder}")
@@ -182,17 +183,17 @@ class _Training:
             examples, validation = dataset.encode(codec, validation=share, seed=settings.seed)
         self.seconds["coding"] = time.monotonic() - started
         outcome = None
-        if model.phases and examples.x.size:
+        if model.phases and examples.size:
             outcome = self._loop(model, codec, examples, validation, budget)
         started = time.monotonic()
         with self.progress.phase("Fitting"):
             torch.manual_seed(settings.seed)
-            model.eval().fit(_all_batches(examples, device), None)
+            model.eval().fit(examples.once(device), None)
         self.seconds["fitting"] = time.monotonic() - started
         self._save(codec, model, outcome, threads, device)
 
     def _loop(
-        self, model: GenerativeModel, codec: Codec, examples: Examples, validation: Examples, budget: Budget
+        self, model: GenerativeModel, codec: Codec, examples: ExampleSet, validation: ExampleSet, budget: Budget
     ) -> Outcome:
         settings, folder = self.settings, self.run.folder
         precision = choose_precision(settings.training.precision, next(model.parameters()).device)
@@ -215,8 +216,10 @@ class _Training:
             steps = budget.steps(settings.steps, loop.seconds_per_step(settings.steps))
             self.settings = settings = dataclasses.replace(settings, steps=steps)
             write_text(folder / "run.toml", settings_layer.to_toml(settings))
-        log = _Log(folder / "log.jsonl", keep_until=loop.step)
-        with self.progress.phase("Training", settings.steps) as advance:
+        tracker = open_tracker(settings.track, folder, step=loop.step, facts=settings_layer.flatten(settings))
+        loop.watch = following(loop.watch, folder, tracker)
+        log = _Log(folder / "log.jsonl", tracker, keep_until=loop.step)
+        with contextlib.closing(tracker), self.progress.phase("Training", settings.steps) as advance:
 
             def report(step: int, steps: int, losses: Mapping[str, float]) -> None:
                 total = sum(value for name, value in losses.items() if name != "rate")
@@ -278,8 +281,8 @@ class _Log:
 
     EVERY = 20
 
-    def __init__(self, path: Path, *, keep_until: int) -> None:
-        self.path = path
+    def __init__(self, path: Path, tracker: Tracker, *, keep_until: int) -> None:
+        self.path, self.tracker = path, tracker
         if path.exists():
             lines = path.read_text(encoding="utf-8").splitlines()
             write_text(path, "".join(line + "\n" for line in lines if _logged_step(line) <= keep_until))
@@ -289,6 +292,7 @@ class _Log:
             entry = {"step": step, "time": round(time.time(), 2), **{k: round(v, 6) for k, v in losses.items()}}
             with open(self.path, "a", encoding="utf-8") as file:
                 file.write(json.dumps(entry) + "\n")
+            self.tracker.scalars(step, losses)
 
 
 def _logged_step(line: str) -> float:
@@ -296,12 +300,6 @@ def _logged_step(line: str) -> float:
         return json.loads(line)["step"]
     except (ValueError, KeyError):  # a line torn by a kill
         return float("inf")
-
-
-def _all_batches(examples: Examples, device: torch.device) -> Iterator[Batch]:
-    size = FIT_ROWS if examples.x.ndim == 2 else FIT_IMAGES
-    for start in range(0, len(examples), size):
-        yield examples.batch(slice(start, start + size), device)
 
 
 def collapsed(model: GenerativeModel, outcome: Outcome) -> bool:

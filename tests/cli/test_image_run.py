@@ -137,3 +137,54 @@ def test_arrays_are_data_too(tmp_path):
     assert run.sample(4, guidance=2.0, solver="euler", solver_steps=3).shape == (4, 12, 12, 1)
     given, made = run.reconstruct((pixels[:5], labels[:5]))
     assert given.shape == made.shape == (5, 12, 12, 1)
+
+
+def test_the_report_command_judges_runs_and_any_files(run, folder, tmp_path, capsys):
+    from genwright.cli import main
+
+    main(["report", str(run.folder), "--effort", "quick", "--out", str(tmp_path / "own")])
+    own = json.loads((tmp_path / "own" / "report.json").read_text())
+    assert own["sizes"]["holdout"] == run.state["data"]["holdout_rows"]
+    made = run.write_samples(tmp_path / "made.npz", 60)
+    words = [
+        "--train",
+        str(folder / "bars"),
+        "--synth",
+        str(made),
+        "--effort",
+        "quick",
+        "--out",
+        str(tmp_path / "files"),
+    ]
+    main(["report", *words])
+    judged = json.loads((tmp_path / "files" / "report.json").read_text())
+    assert judged["kind"] == "images"
+    assert judged["sizes"]["synthetic"] == 60
+    assert judged["metrics"]["exact_pictures"]["copycat"] == 1
+    assert "synthetic" in (tmp_path / "files" / "report.html").read_text().lower()
+    capsys.readouterr()
+    with pytest.raises(SystemExit, match="2"):
+        main(["report", str(run.folder), "--target", "income"])
+    assert "GW-0211" in capsys.readouterr().err
+
+
+def test_the_full_report_of_a_flow_says_what_its_steps_are_worth(folder, tmp_path):
+    small = {"model.width": 8, "model.levels": 1}
+    flow = genwright.train(
+        folder / "bars", model="flow", steps=3, report=False, out=tmp_path / "flow", quiet=True, threads=1, **small
+    )
+    flow.report(effort="full")
+    page = (tmp_path / "flow" / "report.html").read_text(encoding="utf-8")
+    rows = page[page.index('id="steps"') :]
+    assert all(f'class="n">{steps}</th>' in rows for steps in (2, 4, 6, 10, 20))
+
+
+def test_a_time_limit_and_not_the_preset_says_how_long_images_are_trained():
+    from genwright import settings
+
+    def built(**given):
+        return settings.build({"model": "flow", "data": "x", **given}, examples=54_000)
+
+    assert built(time="10m").steps > built().steps
+    assert built(time="10m").model == built().model
+    assert built(time="10m", steps=7).steps == 7

@@ -8,13 +8,39 @@ from __future__ import annotations
 
 import functools
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
 
 from genwright.contract import Batch
+
+FIT_ROWS, FIT_IMAGES = 8192, 512  # in one batch of `once`
+
+
+class ExampleSet(Protocol):
+    """Coded examples of any kind, as the loop reads them."""
+
+    def __len__(self) -> int: ...
+
+    @property
+    def size(self) -> int:
+        """Numbers in all examples; 0: there is nothing to learn."""
+
+    @property
+    def at_once(self) -> int:
+        """Examples that are looked at together without gradient: bounds memory."""
+
+    def batch(self, chosen: np.ndarray | slice, device: torch.device) -> Batch:
+        """The chosen examples on the device, as `contract.Batch` says."""
+
+    def once(self, device: torch.device) -> Iterator[Batch]:
+        """Everything once, in order, in large batches."""
+
+    def blank(self, size: int, device: torch.device, *, seed: int) -> Batch:
+        """A batch of nothing, for phases that read no data."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +64,19 @@ class Examples:
             pixels = torch.tensor(self.x[chosen]).to(device, non_blocking=True)
             return Batch(pixels.float().div_(127.5).sub_(1.0), labels)
         return Batch(torch.from_numpy(self.x[chosen].astype(np.int64)).to(device, non_blocking=True), labels)
+
+    @property
+    def size(self) -> int:
+        return self.x.size
+
+    @property
+    def at_once(self) -> int:
+        return 2048 if self.x.ndim == 2 else 256
+
+    def once(self, device: torch.device) -> Iterator[Batch]:
+        size = FIT_ROWS if self.x.ndim == 2 else FIT_IMAGES
+        for start in range(0, len(self), size):
+            yield self.batch(slice(start, start + size), device)
 
     def blank(self, size: int, device: torch.device, *, seed: int) -> Batch:
         """A batch of nothing, for phases that read no data: zeros, under labels drawn as often as they occur."""

@@ -5,7 +5,7 @@ Importing this module imports no torch; `load` does. The contract tests run over
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,12 @@ if TYPE_CHECKING:
     from genwright.contract import GenerativeModel
 
 
+Settings = Mapping[str, object]
+Presets = Callable[[str, int, bool], dict[str, object]]
+NO_SETTINGS: Settings = {}
+FEW_IMAGES = 5000  # below, a critic learns the training images by heart
+
+
 @dataclass(frozen=True)
 class ModelEntry:
     """What the command line and the run need to know of a model before torch is imported."""
@@ -36,8 +42,9 @@ class ModelEntry:
     kind: str
     """The DataSpec kind that it models."""
     load: Callable[[], type[GenerativeModel]]
-    presets: Callable[[str, int], dict[str, object]]
-    """(preset, training examples) -> settings by dotted name, `steps` among them for models with gradients."""
+    presets: Presets
+    """(preset, training examples, whether a time limit is given) -> settings by dotted name; models with gradients have
+    `steps` among them."""
 
 
 def _tabular_ar() -> type[GenerativeModel]:
@@ -98,7 +105,7 @@ def _batch_size(rows: int) -> int:
     return 512 if rows >= 8000 else 256 if rows >= 2000 else 128
 
 
-def _tabular_ar_presets(preset: str, rows: int) -> dict[str, object]:
+def _tabular_ar_presets(preset: str, rows: int, timed: bool) -> dict[str, object]:
     batch_size = _batch_size(rows)
     epochs, most = {"quick": (17, 650), "good": (27, 1300), "best": (54, 2600)}[preset]
     steps = min(max(round(epochs * rows / batch_size), 150), most)
@@ -113,69 +120,40 @@ def _tabular_ar_presets(preset: str, rows: int) -> dict[str, object]:
     return values
 
 
-def _tabular_trees_presets(preset: str, rows: int) -> dict[str, object]:
+def _tabular_trees_presets(preset: str, rows: int, timed: bool) -> dict[str, object]:
     return {"model.leaf_rows": {"quick": 20, "good": 20, "best": 50}[preset]}
 
 
-def _tvae_presets(preset: str, rows: int) -> dict[str, object]:
+def _tvae_presets(preset: str, rows: int, timed: bool) -> dict[str, object]:
     epochs = {"quick": 60, "good": 150, "best": 300}[preset]
     batch_size = _batch_size(rows)
     steps = max(1000, round(epochs * rows / batch_size))
     return {"steps": steps, "training.batch_size": batch_size, "training.learning_rate": 3e-3}
 
 
-def _image_steps(preset: str, images: int, quick: int) -> int:
-    """Steps for a preset; small sets see each image a few hundred times at most."""
-    return max(200, min(quick * {"quick": 1, "good": 6, "best": 30}[preset], images * 400 // 64))
+def _image_steps(preset: str, images: int, timed: bool, *, seen: int, batch_size: int) -> int:
+    """Steps that see `seen` images when quick. Small sets see each image a few hundred times at most; under a time limit
+    the clock says how long a training is, not the preset."""
+    most = seen * {"quick": 1, "good": 6, "best": 30}["best" if timed else preset]
+    return max(200, min(most, images * 400) // batch_size)
 
 
-def _flow_presets(preset: str, images: int) -> dict[str, object]:
-    values: dict[str, object] = {
-        "steps": _image_steps(preset, images, 2000),
-        "training.batch_size": 64,
-        "training.learning_rate": 1e-3,
-        "training.warmup_steps": 100,
-        "training.clip_norm": 1.0,
-        "training.ema_decay": {"quick": 0.998, "good": 0.999, "best": 0.9995}[preset],
-    }
-    if preset != "quick":
-        values |= {"model.width": {"good": 96, "best": 128}[preset], "model.depth": 2, "model.solver_steps": 20}
-    return values
+def _image_presets(
+    seen: int,
+    batch_size: int,
+    rate: float,
+    *,
+    good: Settings = NO_SETTINGS,
+    best: Settings = NO_SETTINGS,
+    few: Settings = NO_SETTINGS,
+    usual: Settings = NO_SETTINGS,
+) -> Presets:
+    """Of models of images: `seen` images when quick; what is other as a rule (`usual`), for `good`, for `best` and for sets
+    of `few` images."""
 
-
-def _gan_presets(steps: int, rate: float, beta1: float) -> Callable[[str, int], dict[str, object]]:
-    def presets(preset: str, images: int) -> dict[str, object]:
+    def presets(preset: str, images: int, timed: bool) -> dict[str, object]:
         values: dict[str, object] = {
-            "steps": _image_steps(preset, images, steps),
-            "training.batch_size": 64,
-            "training.learning_rate": rate,
-            "training.final_rate": 0.1,
-            "training.weight_decay": 0.0,
-            "training.beta1": beta1,
-            "training.beta2": 0.99,
-            "training.clip_norm": 0.0,
-            "training.ema_decay": {"quick": 0.998, "good": 0.999, "best": 0.9995}[preset],
-            "training.select_every": 250,
-        }
-        if images < 5000:
-            values["model.augment"] = 0.5
-        return values
-
-    return presets
-
-
-def _pggan_presets(preset: str, images: int) -> dict[str, object]:
-    values = _gan_presets(3000, 1e-3, 0.0)(preset, images)
-    values.pop("model.augment", None)
-    if preset != "quick":
-        values |= {"model.width": {"good": 32, "best": 64}[preset]}
-    return values
-
-
-def _autoencoder_presets(steps: int, rate: float, batch_size: int) -> Callable[[str, int], dict[str, object]]:
-    def presets(preset: str, images: int) -> dict[str, object]:
-        return {
-            "steps": _image_steps(preset, images, steps),
+            "steps": _image_steps(preset, images, timed, seen=seen, batch_size=batch_size),
             "training.batch_size": batch_size,
             "training.learning_rate": rate,
             "training.warmup_steps": 100,
@@ -183,20 +161,62 @@ def _autoencoder_presets(steps: int, rate: float, batch_size: int) -> Callable[[
             "training.ema_decay": {"quick": 0.998, "good": 0.999, "best": 0.9995}[preset],
             "training.select_every": 250,
         }
+        return {
+            **values,
+            **usual,
+            **{"quick": NO_SETTINGS, "good": good, "best": best}[preset],
+            **(few if images < FEW_IMAGES else NO_SETTINGS),
+        }
 
     return presets
 
+
+ADVERSARIAL: Settings = {
+    "training.warmup_steps": 30,
+    "training.final_rate": 0.1,
+    "training.weight_decay": 0.0,
+    "training.beta1": 0.0,
+    "training.beta2": 0.99,
+}
+AUGMENTED: Settings = {"model.augment": 0.5}
+FLOW_LARGER: Settings = {"model.depth": 2, "model.solver_steps": 20}
 
 MODELS: dict[str, ModelEntry] = {
     "tabular-ar": ModelEntry(TabularARSettings, "row", _tabular_ar, _tabular_ar_presets),
     "tabular-trees": ModelEntry(TabularTreesSettings, "row", _tabular_trees, _tabular_trees_presets),
     "tvae": ModelEntry(TVAESettings, "row", _tvae, _tvae_presets),
-    "flow": ModelEntry(FlowSettings, "grid", _flow, _flow_presets),
-    "r3gan": ModelEntry(R3GANSettings, "grid", _gan, _gan_presets(2000, 3e-4, 0.0)),
-    "dcgan": ModelEntry(DCGANSettings, "grid", _gan, _gan_presets(6000, 2e-4, 0.5)),
-    "wgan-gp": ModelEntry(WGANGPSettings, "grid", _gan, _gan_presets(1500, 3e-4, 0.0)),
-    "vae": ModelEntry(VAESettings, "grid", _vae, _autoencoder_presets(4000, 4e-3, 64)),
-    "vqvae": ModelEntry(VQVAESettings, "grid", _vqvae, _autoencoder_presets(4000, 3e-3, 64)),
-    "pixel-ar": ModelEntry(PixelARSettings, "grid", _pixel_ar, _autoencoder_presets(2000, 4e-3, 32)),
-    "pggan": ModelEntry(PGGANSettings, "grid", _pggan, _pggan_presets),
+    "flow": ModelEntry(
+        FlowSettings,
+        "grid",
+        _flow,
+        _image_presets(
+            96_000,
+            16,
+            2e-3,
+            good={"model.width": 96, **FLOW_LARGER},
+            best={"model.width": 128, **FLOW_LARGER},
+            usual={"training.clip_norm": 1.0},
+        ),
+    ),
+    "r3gan": ModelEntry(
+        R3GANSettings, "grid", _gan, _image_presets(128_000, 64, 3e-4, few=AUGMENTED, usual=ADVERSARIAL)
+    ),
+    "dcgan": ModelEntry(
+        DCGANSettings,
+        "grid",
+        _gan,
+        _image_presets(384_000, 64, 2e-4, few=AUGMENTED, usual={**ADVERSARIAL, "training.beta1": 0.5}),
+    ),
+    "wgan-gp": ModelEntry(
+        WGANGPSettings, "grid", _gan, _image_presets(96_000, 64, 3e-4, few=AUGMENTED, usual=ADVERSARIAL)
+    ),
+    "vae": ModelEntry(VAESettings, "grid", _vae, _image_presets(256_000, 64, 4e-3)),
+    "vqvae": ModelEntry(VQVAESettings, "grid", _vqvae, _image_presets(256_000, 64, 3e-3)),
+    "pixel-ar": ModelEntry(PixelARSettings, "grid", _pixel_ar, _image_presets(64_000, 32, 4e-3)),
+    "pggan": ModelEntry(
+        PGGANSettings,
+        "grid",
+        _pggan,
+        _image_presets(192_000, 64, 1e-3, good={"model.width": 32}, best={"model.width": 64}, usual=ADVERSARIAL),
+    ),
 }

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from genwright.config import TrainingSettings
 from genwright.contract import SAMPLES, Batch, GenerativeModel, Phase
-from genwright.data.batches import Examples, batch_rows
+from genwright.data.batches import ExampleSet, batch_rows
 from genwright.errors import GenwrightError
 from genwright.training import checkpoints, gradients
 from genwright.training.budget import Budget
@@ -72,8 +72,8 @@ class Loop:
     def __init__(
         self,
         model: GenerativeModel,
-        examples: Examples,
-        validation: Examples,
+        examples: ExampleSet,
+        validation: ExampleSet,
         settings: TrainingSettings,
         *,
         seed: int,
@@ -257,7 +257,7 @@ class Loop:
         torch.manual_seed(_mix(self.seed, -1))
         self.average.eval()
         total, count = 0.0, min(len(self.validation), VALIDATION_ROWS)
-        size = 2048 if self.validation.x.ndim == 2 else 256
+        size = self.validation.at_once
         for start in range(0, count, size):
             batch = self.validation.batch(slice(start, min(start + size, count)), self.device)
             batch = self.average.draw(phase, batch)

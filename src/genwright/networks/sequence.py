@@ -1,0 +1,130 @@
+"""Backbones for sequences: a decoder that sees the tokens before, with a memory for drawing one token after another.
+
+Nothing mixes examples, nor documents of one window: tokens attend to their own document's only. `models/gpt.py` trains it.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from genwright.contract import BEGIN
+
+PERIODS = 10_000.0
+
+
+class Decoder(nn.Module):
+    """A Transformer that reads from left to right.
+
+    Radford et al. 2019 with what followed: RMS norms without weights before each part (Zhang and Sennrich 2019), rotary
+    positions (Su et al. 2021), normalised queries and keys (Henry et al. 2020), several query heads to a key head
+    (Ainslie et al. 2023), squared ReLU (So et al. 2021), one table for embedding and head (Press and Wolf 2017).
+    """
+
+    def __init__(self, vocabulary: int, width: int, *, depth: int, heads: int, key_heads: int) -> None:
+        """`width` is a multiple of `heads` with an even quotient, `heads` one of `key_heads`."""
+        super().__init__()
+        self.embedding = nn.Embedding(vocabulary, width)
+        nn.init.normal_(self.embedding.weight, std=width**-0.5)
+        self.blocks = nn.ModuleList([Block(width, heads, key_heads) for _ in range(depth)])
+
+    def forward(self, tokens: Tensor, memory: Memory | None = None) -> Tensor:
+        """(B, T) tokens -> (B, T, width), at each place what is known there; a memory holds the places before, and keeps
+        these. Without one, windows may hold several documents."""
+        before = 0 if memory is None else memory.length
+        # Embeddings have the size that fits the head; the blocks want numbers of size one.
+        h = F.rms_norm(self.embedding(tokens), self.embedding.weight.shape[1:])
+        turns = rotation(before, tokens.shape[1], self.blocks[0].size, h)  # type: ignore[arg-type]
+        mask = _own_document(tokens) if memory is None else _earlier(before, tokens)
+        for index, block in enumerate(self.blocks):
+            h = block(h, turns, mask, None if memory is None else memory.of(index))
+        if memory is not None:
+            memory.length += tokens.shape[1]
+        return F.rms_norm(h, h.shape[-1:])
+
+    def logits(self, h: Tensor) -> Tensor:
+        """(..., width) -> (..., vocabulary) unnormalised log-probabilities of the next token."""
+        return F.linear(h, self.embedding.weight)
+
+
+class Block(nn.Module):
+    """Attention, then a hidden layer of four times the width; each is added to its input and starts as nothing."""
+
+    def __init__(self, width: int, heads: int, key_heads: int) -> None:
+        super().__init__()
+        self.heads, self.key_heads, self.size = heads, key_heads, width // heads
+        self.enter = nn.Linear(width, (heads + 2 * key_heads) * self.size, bias=False)
+        self.leave = nn.Linear(width, width, bias=False)
+        self.up, self.down = nn.Linear(width, 4 * width, bias=False), nn.Linear(4 * width, width, bias=False)
+        nn.init.zeros_(self.leave.weight)
+        nn.init.zeros_(self.down.weight)
+
+    def forward(self, x: Tensor, turns: Tensor, mask: Tensor | None, past: tuple[Tensor, Tensor, int] | None) -> Tensor:
+        b, length, width = x.shape
+        parts = self.enter(F.rms_norm(x, (width,))).view(b, length, -1, self.size).transpose(1, 2)
+        queries, keys, values = parts.split([self.heads, self.key_heads, self.key_heads], dim=1)
+        queries, keys = (rotated(F.rms_norm(part, (self.size,)), turns) for part in (queries, keys))
+        if past is not None:
+            kept_keys, kept_values, before = past
+            kept_keys[:, :, before : before + length] = keys
+            kept_values[:, :, before : before + length] = values
+            keys, values = kept_keys[:, :, : before + length], kept_values[:, :, : before + length]
+        h = F.scaled_dot_product_attention(
+            queries,
+            keys.to(queries.dtype),
+            values.to(queries.dtype),
+            attn_mask=mask,
+            is_causal=mask is None and length > 1,
+            enable_gqa=self.heads != self.key_heads,
+        )
+        x = x + self.leave(h.transpose(1, 2).reshape(b, length, width))
+        return x + self.down(F.relu(self.up(F.rms_norm(x, (width,)))).square())
+
+
+class Memory:
+    """Keys and values of the places read so far, of each block: room for `places` of them."""
+
+    def __init__(self, decoder: Decoder, batch: int, places: int) -> None:
+        self.length = 0
+        self.kept: list[tuple[Tensor, Tensor]] = []
+        for block in decoder.blocks:
+            shape = (batch, block.key_heads, places, block.size)
+            keys, values = (decoder.embedding.weight.new_empty(shape) for _ in range(2))  # type: ignore[arg-type]
+            self.kept.append((keys, values))
+
+    def of(self, index: int) -> tuple[Tensor, Tensor, int]:
+        """Keys and values of a block, each (B, key heads, places, size), and how many places are filled."""
+        return *self.kept[index], self.length
+
+
+def rotation(first: int, length: int, size: int, like: Tensor) -> Tensor:
+    """(2, length, size / 2) cosines and sines of the places from `first` on (Su et al. 2021, equation 15)."""
+    rates = PERIODS ** (-torch.arange(0, size, 2, device=like.device, dtype=torch.float32) / size)
+    angles = torch.arange(first, first + length, device=like.device, dtype=torch.float32)[:, None] * rates
+    return torch.stack([angles.cos(), angles.sin()])
+
+
+def rotated(x: Tensor, turns: Tensor) -> Tensor:
+    """(..., T, size) with each pair (first half, second half) turned by its place."""
+    cosine, sine = turns.to(x.dtype)
+    first, second = x.chunk(2, dim=-1)
+    return torch.cat([first * cosine - second * sine, first * sine + second * cosine], dim=-1)
+
+
+def _own_document(tokens: Tensor) -> Tensor | None:
+    """(B, 1, T, T) bool, the earlier places of the same document; None where each window is one document's."""
+    begins = tokens == BEGIN
+    if not bool(begins[:, 1:].any()):
+        return None
+    document = begins.cumsum(1)
+    earlier = torch.ones(tokens.shape[1], tokens.shape[1], dtype=torch.bool, device=tokens.device).tril()
+    return ((document[:, :, None] == document[:, None, :]) & earlier)[:, None]
+
+
+def _earlier(before: int, tokens: Tensor) -> Tensor | None:
+    """(T, before + T) bool, for several tokens that follow a memory; None where causality needs no mask of its own."""
+    length = tokens.shape[1]
+    if not before or length == 1:
+        return None
+    return torch.ones(length, before + length, dtype=torch.bool, device=tokens.device).tril(before)
