@@ -1,5 +1,6 @@
 """Numbers of the image models against closed forms, brute force and PyTorch's own losses."""
 
+import dataclasses
 import itertools
 import math
 
@@ -8,7 +9,8 @@ import torch
 import torch.nn.functional as F
 
 import coded
-from genwright.contract import Batch
+from genwright.contract import Batch, DataSpec
+from genwright.models import MODELS
 from genwright.models.flow import _pairing
 from genwright.models.gan import LOSSES
 from genwright.networks import augmentation
@@ -132,3 +134,15 @@ def test_augmentation_changes_what_its_share_says_and_is_differentiable():
     (gradient,) = torch.autograd.grad(changed.sum(), x)
     assert torch.isfinite(gradient).all()
     assert float(gradient.abs().sum()) > 0
+
+
+@pytest.mark.parametrize("name", [name for name, entry in MODELS.items() if entry.kind == "grid"])
+def test_the_smallest_images_that_are_allowed_can_be_made(name):
+    entry = MODELS[name]
+    settings = dataclasses.replace(entry.settings(), width=8)
+    model = entry.load()(DataSpec("grid", (1, 8, 8)), **dataclasses.asdict(settings)).eval()
+    batch = Batch(torch.rand(4, 1, 8, 8) * 2 - 1)
+    for phase in model.phases:
+        assert all(torch.isfinite(term).all() for term in model.loss(phase, model.draw(phase, batch)).values())
+    model.fit([batch], None)
+    assert model.sample(2, generator=torch.Generator().manual_seed(0)).x.shape == (2, 1, 8, 8)

@@ -17,8 +17,8 @@ LEAK = 0.2
 
 
 def halvings(sides: tuple[int, ...]) -> int:
-    """How often the longer side is halved until it is at most 8."""
-    count = 0
+    """How often the longer side is halved until it is at most 8; once at least."""
+    count = 1
     while max(sides) > 8 * 2**count:
         count += 1
     return count
