@@ -81,7 +81,7 @@ def test_bleu_and_chrf_equal_sacrebleu(name: str) -> None:
         assert self_bleu(made, chinese=chinese) == pytest.approx(golden[f"self_bleu_{tokens}"], abs=1e-9)
 
 
-@pytest.mark.parametrize("name", set(GOLDEN) - {"chinese"})
+@pytest.mark.parametrize("name", [name for name in GOLDEN if name != "chinese"])
 def test_rouge_equals_rouge_score(name: str) -> None:
     made, references = cases()[name]
     wanted = {key: value for key, value in GOLDEN[name].items() if key.startswith("rouge")}
