@@ -79,14 +79,14 @@ class Batch:
 
     x: Tensor
     condition: Tensor | None = None
-    counts: Tensor | None = None
-    """Tokens: (B, tokens) bool, the tokens that the loss counts, such as those of answers; None: all."""
-
     drawn: Mapping[str, Tensor] = field(default_factory=dict)
     """What `draw` added: noise, times, orders, fakes; the only randomness that `loss` may use. Batch axis first."""
 
     progress: float = 1.0
     """Share of the run that is done: what warms up or grows goes by it. 1 outside training."""
+
+    counts: Tensor | None = None
+    """Tokens: (B, tokens) bool, the tokens that the loss counts, such as those of answers; None: all."""
 
     def drawing(self, **drawn: Tensor) -> Batch:
         """The same batch with more drawn tensors."""

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 import shutil
 import zipfile
 
@@ -90,7 +91,8 @@ def test_no_file_holds_a_real_row(run):
         text = path.read_text(encoding="utf-8")
         assert not [row for row in rows if row in text], path
         if path.name not in ("codec.json", "report.html", "report.json"):
-            assert sum(f"{w}" in text for w in weights) == 0, path
+            # Whole numbers: the digits of a hash or of a time may hold any five of them.
+            assert not weights & set(re.findall(r"(?<![\w.])\d+(?![\w.])", text)), path
 
 
 def test_a_run_of_a_newer_genwright_is_refused(copy):

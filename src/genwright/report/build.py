@@ -20,7 +20,7 @@ from genwright.folder import write_text
 from genwright.report import figures, heat
 from genwright.report.grades import show, show_metric
 from genwright.report.verdict import grade, verdict
-from genwright.report.words import LANGUAGES, TEXT, Words, say
+from genwright.report.words import LANGUAGES, TEXT, Words, say, say_of
 
 DRAWN_COLUMNS = 60
 LISTED_COLUMNS = 1_000
@@ -50,6 +50,7 @@ def write_report(folder: str | Path, scores: dict[str, Any], facts: dict[str, An
 def write_scores(folder: Path, scores: dict[str, Any], facts: dict[str, Any]) -> None:
     """report.json: the scores with one more entry, "facts"."""
     data = json.dumps({**scores, "facts": _plain(facts)}, ensure_ascii=False, allow_nan=False)
+    data = data.encode("utf-8", "backslashreplace").decode()  # half a character of a text: JSON's own way to write it
     write_text(folder / "report.json", data + "\n")
 
 
@@ -109,7 +110,7 @@ def template(name: str) -> Any:
 
 def _metric(name: str, scores: dict[str, Any]) -> dict[str, Any]:
     """One line of the tables."""
-    metric = scores["metrics"][name]
+    metric, kind = scores["metrics"][name], scores.get("kind")
     shown = {key: show_metric(metric, key) for key in ("value", "floor", "copycat")}
     interval = None
     if "interval" in metric and metric["value"] is not None:
@@ -117,17 +118,17 @@ def _metric(name: str, scores: dict[str, Any]) -> dict[str, Any]:
         interval = say("interval", low=show(low, 3), high=show(high, 3))
     return {
         **shown,
-        "name": say(f"{name}.name"),
-        "meaning": say(f"{name}.meaning"),
-        "definition": say(f"{name}.definition"),
-        "grade": grade(name, metric),
+        "name": say_of(kind, f"{name}.name"),
+        "meaning": say_of(kind, f"{name}.meaning"),
+        "definition": say_of(kind, f"{name}.definition"),
+        "grade": grade(name, metric, kind),
         "interval": interval,
-        "notes": [note_words(note) for note in metric.get("notes", [])],
+        "notes": [note_words(note, kind) for note in metric.get("notes", [])],
         "gauge": figures.gauge(metric),
     }
 
 
-def note_words(note: Mapping[str, Any]) -> Words:
+def note_words(note: Mapping[str, Any], kind: str | None = None) -> Words:
     """The sentence of a note; whole numbers with separators, lists with commas."""
     shown = {
         key: f"{value:,}"
@@ -138,7 +139,7 @@ def note_words(note: Mapping[str, Any]) -> Words:
         for key, value in note.items()
         if key != "code"
     }
-    return say(f"note.{note['code']}", **shown)
+    return say_of(kind, f"note.{note['code']}", **shown)
 
 
 def _columns(scores: dict[str, Any]) -> dict[str, Any]:
@@ -242,14 +243,14 @@ def _privacy_extras(metrics: dict[str, Any]) -> list[Words]:
 
 
 def _limits(scores: dict[str, Any], facts: dict[str, Any]) -> list[Words]:
-    """Of tables or of pictures, which have their own sentences under the same names."""
-    kind = "pictures." if scores.get("kind") == "images" else ""
-    out = [say("limits_1"), *(say(f"{kind}limits_{number}") for number in (3, 4, 2))]
+    """Of tables, pictures or texts, which have their own sentences under the same names."""
+    kind = scores.get("kind")
+    out = [say_of(kind, f"limits_{number}") for number in (1, 3, 4, 2)]
     if scores["sizes"]["holdout"] == 0:
-        return [say(f"{kind}limits_no_holdout"), *out]
+        return [say_of(kind, "limits_no_holdout"), *out]
     if facts.get("epsilon") is not None:
-        out.insert(0, say(f"{kind}outside_guarantee", epsilon=facts["epsilon"]))
-    return [*out, say(f"{kind}limits_5")]
+        out.insert(0, say_of(kind, "outside_guarantee", epsilon=facts["epsilon"]))
+    return [*out, say_of(kind, "limits_5")]
 
 
 def _facts(scores: dict[str, Any], facts: dict[str, Any]) -> list[tuple[Words | None, list[tuple[Words, str]]]]:

@@ -52,4 +52,6 @@ def show_metric(metric: dict[str, Any], key: str) -> str:
     """The value, floor or copycat of a metric with its unit."""
     if metric[key] is None:
         return "–"
-    return f"{show(metric[key])} %" if metric["unit"] == "%" else show(metric[key], 3)
+    if metric["unit"] == "%":
+        return f"{show(metric[key])} %"
+    return show(metric[key], 1 if metric["unit"] == "words" else 3)

@@ -12,14 +12,15 @@ from genwright.errors import GenwrightError, did_you_mean
 from genwright.report.build import build_report, write_report
 from genwright.report.grades import show_metric
 from genwright.report.images import build_image_report, write_image_report
+from genwright.report.texts import build_text_report, write_text_report
 from genwright.report.verdict import grade, verdict
-from genwright.report.words import LANGUAGES, Words, say
+from genwright.report.words import LANGUAGES, Words, say, say_of
 
 SIGNS = {"good": "●", "fair": "◐", "poor": "○", "unknown": "–", "ungraded": "·"}
 
 
 class Report(Mapping[str, dict[str, Any]]):
-    """What `metrics.table.score` or `metrics.images.score_images` found, and how the rows or pictures were made.
+    """What `score`, `score_images` or `score_texts` of `metrics` found, and how the rows, pictures or texts were made.
 
     report["shape"]["value"], ["floor"], ["copycat"]; `report.scores` has everything (layout: `metrics/table.py`).
     """
@@ -27,6 +28,7 @@ class Report(Mapping[str, dict[str, Any]]):
     def __init__(self, scores: dict[str, Any], facts: dict[str, Any] | None = None) -> None:
         self.scores = scores
         self.facts = facts or {}
+        self.kind: str | None = scores.get("kind")
 
     @classmethod
     def load(cls, path: str | Path) -> Report:
@@ -54,15 +56,19 @@ class Report(Mapping[str, dict[str, Any]]):
         return len(self.scores["metrics"])
 
     def to_html(self, language: str = "auto") -> str:
-        """The whole page. Of pictures: the numbers only, as the report keeps no picture; the run's own page has them."""
-        if self.scores.get("kind") == "images":
+        """The whole page. Of pictures and texts: the numbers, as the report keeps no samples; the run's own page has them."""
+        if self.kind == "images":
             return build_image_report(self.scores, self.facts, language=language)
+        if self.kind == "texts":
+            return build_text_report(self.scores, self.facts, language=language)
         return build_report(self.scores, self.facts, language=language)
 
     def write(self, folder: str | Path, language: str = "auto") -> Path:
         """Write report.json and report.html, which is `to_html()`; returns the path of the page."""
-        if self.scores.get("kind") == "images":
+        if self.kind == "images":
             return write_image_report(folder, self.scores, self.facts, language=language)
+        if self.kind == "texts":
+            return write_text_report(folder, self.scores, self.facts, language=language)
         return write_report(folder, self.scores, self.facts, language=language)
 
     def text(self, language: str = "en") -> str:
@@ -79,11 +85,14 @@ class Report(Mapping[str, dict[str, Any]]):
 
     def _row(self, name: str, speak: Any) -> tuple[str, ...]:
         metric = self[name]
-        return (speak(say(f"{name}.name")), *(show_metric(metric, key) for key in ("value", "floor", "copycat")))
+        return (
+            speak(say_of(self.kind, f"{name}.name")),
+            *(show_metric(metric, key) for key in ("value", "floor", "copycat")),
+        )
 
     def _signs(self) -> Iterator[tuple[str, str]]:
         for name in self:
-            found = grade(name, self[name])
+            found = grade(name, self[name], self.kind)
             yield SIGNS[found], found
 
     def __str__(self) -> str:
@@ -98,10 +107,10 @@ class Report(Mapping[str, dict[str, Any]]):
         head = f'<th style="text-align:left">{say("metric").en}</th>'
         head += "".join(f'<th style="text-align:right">{say(key).en}</th>' for key in cells)
         body = "".join(
-            f'<tr><th style="text-align:left">{escape(say(name + ".name").en)}</th>'
+            f'<tr><th style="text-align:left">{escape(say_of(self.kind, f"{name}.name").en)}</th>'
             + "".join(f'<td style="text-align:right">{show_metric(self[name], key)}</td>' for key in cells)
             + f'<td style="text-align:left">{sign} {say(found).en}</td>'
-            + f'<td style="text-align:left">{escape(say(name + ".meaning").en)}</td></tr>'
+            + f'<td style="text-align:left">{escape(say_of(self.kind, f"{name}.meaning").en)}</td></tr>'
             for name, (sign, found) in zip(self, self._signs(), strict=True)
         )
         words = "".join(f"<p>{SIGNS[j.grade]} {escape(j.words.en)}</p>" for j in verdict(self.scores))

@@ -10,6 +10,7 @@ from typing import Any
 
 from genwright.report.grades import UNITS, Judgement, at_most, glue, show, show_metric, worst
 from genwright.report.verdict_images import grade_image, verdict_images
+from genwright.report.verdict_texts import grade_text, verdict_texts
 from genwright.report.words import join, say
 from genwright.report.words_images import IMAGES
 
@@ -20,8 +21,10 @@ NOISE = {
 """Errors in percent below which nobody cares: a floor is read as at least this much."""
 
 
-def grade(name: str, metric: dict[str, Any]) -> str:
-    """How one metric of `scores["metrics"]` does."""
+def grade(name: str, metric: dict[str, Any], kind: str | None = None) -> str:
+    """How one metric of `scores["metrics"]` does; `kind` is `scores["kind"]`, which tables have not."""
+    if kind == "texts":
+        return grade_text(name, metric)
     value, floor = metric["value"], metric["floor"]
     if value is None:
         return "unknown"
@@ -57,10 +60,12 @@ def _kept(share: float | None) -> str:
 
 
 def verdict(scores: dict[str, Any]) -> list[Judgement]:
-    """Four statements: how close, can a judge tell, how useful, how private; of pictures see `verdict_images`."""
+    """Four statements: how close, can a judge tell, how useful, how private; see also `verdict_images`, `verdict_texts`."""
     metrics = scores["metrics"]
     if scores.get("kind") == "images":
         return verdict_images(metrics)
+    if scores.get("kind") == "texts":
+        return verdict_texts(scores)
     return [_close(metrics), _judge(metrics), _useful(metrics), _private(metrics)]
 
 

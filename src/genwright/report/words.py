@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from genwright.report.words_images import IMAGES
 from genwright.report.words_metrics import METRICS, VERDICTS
+from genwright.report.words_texts import TEXTS
 
 LANGUAGES = ("en", "zh")
 
@@ -27,6 +28,12 @@ def say(key: str, **values: object) -> Words:
     """The sentence `key` with its places filled, in both languages."""
     english, chinese = TEXT[key]
     return Words(english.format(**values), chinese.format(**values))
+
+
+def say_of(kind: str | None, key: str, **values: object) -> Words:
+    """`say`, in the words for what was scored ("images", "texts", None: a table) where it has its own."""
+    own = f"{'pictures' if kind == 'images' else kind}.{key}"
+    return say(own if own in TEXT else key, **values)
 
 
 def join(*sentences: Words) -> Words:
@@ -273,6 +280,7 @@ TEXT = {
     **METRICS,
     **VERDICTS,
     **IMAGES,
+    **TEXTS,
     **KINDS,
     **FACTS,
 }
