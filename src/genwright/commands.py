@@ -112,8 +112,8 @@ def report_command(settings: config.Report) -> None:
 
     if settings.run:
         run = _open(settings.run)
-        if settings.target and run.noun != "rows":
-            raise GenwrightError("GW-0211", f"{run.noun} have no column to predict", "Leave out --target.")
+        if run.noun != "rows":
+            _no_target(settings.target, run.noun)
         only = {"target": settings.target} if settings.target else {}
         with Progress().phase("Judging") as advance:
             report = run.report(
@@ -126,35 +126,26 @@ def report_command(settings: config.Report) -> None:
                 advance=advance,
             )
         folder = Path(settings.out) if settings.out else run.folder
-    elif looks_like_images(settings.synth):
-        from genwright.image_report import report_on_images
-
-        folder = Path(settings.out or "report")
-        report = report_on_images(
-            settings.train,
-            settings.test,
-            settings.synth,
-            folder,
-            effort=settings.effort,
-            language=settings.language,
-            seed=settings.seed,
-        )
     else:
-        from genwright.tables import report_on_files
-
         folder = Path(settings.out or "report")
-        report = report_on_files(
-            settings.train,
-            settings.test,
-            settings.synth,
-            folder,
-            target=settings.target or None,
-            effort=settings.effort,
-            language=settings.language,
-            seed=settings.seed,
-        )
+        files = (settings.train, settings.test, settings.synth, folder)
+        how: dict[str, Any] = {"effort": settings.effort, "language": settings.language, "seed": settings.seed}
+        if looks_like_images(settings.synth):
+            from genwright.image_report import report_on_images
+
+            _no_target(settings.target, "images")
+            report = report_on_images(*files, **how)
+        else:
+            from genwright.tables import report_on_files
+
+            report = report_on_files(*files, target=settings.target or None, **how)
     print(report)
     print(f"\nReport: {folder / 'report.html'}")
+
+
+def _no_target(target: str, noun: str) -> None:
+    if target:
+        raise GenwrightError("GW-0211", f"{noun} have no column to predict", "Leave out --target.")
 
 
 def compare_command(settings: config.Compare) -> None:
