@@ -12,6 +12,7 @@ FORBIDDEN = {
     "training": {"models", "run", "trainer", "cli", "commands", "codecs", "metrics", "report"},
     "codecs": {"run", "training", "models", "cli", "trainer", "commands", "metrics", "report"},
     "data": {"run", "training", "models", "cli", "trainer", "commands", "codecs", "metrics", "report"},
+    "privacy": {"run", "training", "models", "cli", "trainer", "commands", "codecs", "data", "metrics", "report"},
     "metrics": {"run", "training", "models", "cli", "trainer", "commands", "report"},
     "report": {"run", "training", "models", "cli", "trainer", "commands"},
     "run": {"cli", "trainer", "commands"},

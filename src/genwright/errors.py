@@ -8,6 +8,7 @@ The command line prints it without a traceback (exit 2). Anything else that is r
     GW-03xx    run folder: missing, damaged, held by another process
     GW-04xx    training and export: the loss is not a number, too little memory or disk, a package that is missing
     GW-05xx    report: tables that cannot be compared
+    GW-06xx    privacy: a plan that cannot be kept, a ledger that is damaged
 
 The full list is whatever the modules raise; a code keeps its meaning for ever. Read `data/sources.py` next.
 """
