@@ -39,6 +39,7 @@ check: setup
 bench: setup
 	$(BIN)/python benchmarks/tables.py
 	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/text_speed.py
 
 clean:
 	rm -rf .venv build dist .pytest_cache .ruff_cache .mypy_cache

@@ -54,6 +54,11 @@ def text(run: Run) -> str:
 def _shape(data: Mapping[str, Any]) -> str:
     if "columns" in data:
         return f"{data['columns']} columns"
+    if "bytes" in data:
+        conditions = f", conditions {', '.join(data['conditions'])}" if data["conditions"] else ""
+        removed = sum(data["removed"].values())
+        left_out = f", {removed:,} left out" if removed else ""
+        return f"{data['bytes']:,} bytes{conditions}{left_out}"
     height, width, channels = data["shape"]
     left_out = f", {len(data['skipped'])} files left out" if data["skipped"] else ""
     return f"{width} x {height} pixels in {channels} channels, {len(data['classes'])} classes{left_out}"

@@ -20,7 +20,9 @@ EXAMPLES = {
     "  genwright train --resume runs/adult-1 --steps +500",
     "sample": "genwright sample runs/adult-1 -n 10000 --out synthetic.csv\n"
     "  genwright sample runs/adult-1 -n 500 --where age=30 --where sex=Female --out thirty.parquet\n"
-    "  genwright sample runs/digits-1 -n 64 --label 7 --out sevens.png",
+    "  genwright sample runs/digits-1 -n 64 --label 7 --out sevens.png\n"
+    "  genwright sample runs/letters-1 -n 3 --prompt 'Dear Anna,' --temperature 0.8 --out -",
+    "chat": "genwright chat runs/talks-1\n  genwright chat runs/letters-1 --temperature 0.7",
     "report": "genwright report runs/adult-1\n"
     "  genwright report --train T.csv --test H.csv --synth S.csv --target income --out report",
     "compare": "genwright compare runs/adult-1 runs/adult-2\n"
@@ -117,11 +119,13 @@ def _parse(name: str, words: list[str]) -> Any:
 def _parse_train(words: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """(settings by dotted name, actions). The model is found first: its own settings become flags."""
     from genwright.models import MODELS
-    from genwright.settings import DEFAULT_MODEL, from_environment, from_file, walk
+    from genwright.settings import DEFAULT_MODEL, environment_model, from_environment, from_file, walk
 
     config = _value_of("--config", words)
-    layers = {**(from_file(config) if config else {}), **from_environment()}
-    model = _value_of("--model", words) or layers.get("model.name") or layers.get("model") or DEFAULT_MODEL
+    read = from_file(config) if config else {}
+    named = _value_of("--model", words) or environment_model() or read.get("model.name") or read.get("model")
+    model = str(named or _suiting(words))
+    layers = {**read, **from_environment(model=model)}
     leaves = list(walk(Train, model=model if model in MODELS else DEFAULT_MODEL))
     actions = {
         "model": "the model; see genwright models",
@@ -141,6 +145,19 @@ def _parse_train(words: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     if "config" in chosen and "out" not in values and "out" in layers:
         layers.pop("out")  # the folder of the run that the file came from; a new run gets a new one
     return {**layers, **values}, chosen
+
+
+def _suiting(words: list[str]) -> str:
+    """The default model for the data that the words name, so that its settings are known."""
+    from genwright.settings import DEFAULT_MODEL
+
+    for before, word in zip(["", *words], words, strict=False):
+        value = before.startswith("--") and "=" not in before and before not in ("--dry-run", "--quiet")
+        if not value and not word.startswith("-") and os.path.exists(word):
+            from genwright.modalities import default_model
+
+            return default_model(word)
+    return DEFAULT_MODEL
 
 
 def _value_of(flag: str, words: list[str]) -> str | None:

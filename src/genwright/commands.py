@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 import sys
@@ -14,9 +15,11 @@ from typing import Any
 from genwright import __version__, config
 from genwright.errors import GenwrightError
 from genwright.models import MODELS
-from genwright.progress import Progress
+from genwright.progress import COLOURS, Progress
 
-SAMPLER = ("guidance", "solver", "solver_steps", "truncation", "temperature")
+SAMPLER = (
+    "guidance", "solver", "solver_steps", "truncation", "temperature", "length", "top_k", "top_p", "min_p", "repetition",
+)  # fmt: skip
 
 
 def train_command(given: dict[str, Any], actions: dict[str, Any]) -> None:
@@ -47,19 +50,86 @@ def sample_command(settings: config.Sample) -> None:
     run = _open(settings.run)
     started = time.monotonic()
     path = Path(settings.out or run.folder / "samples" / f"sample-{settings.seed}-{settings.n}{run.suffix}")
-    asked = {name: getattr(settings, name) or None for name in ("label", *SAMPLER)}
-    where = dict(_condition(text) for text in settings.where)
-    with Progress().phase("Sampling", settings.n) as advance:
-        given = {name: value for name, value in (asked | {"where": where or None}).items() if value}
-        unknown = set(given) - run.sample_words
-        if unknown:
-            raise GenwrightError(
-                "GW-0211",
-                f"--{sorted(unknown)[0]} means nothing for this run",
-                f"Its samples know: {', '.join(sorted(run.sample_words))}.",
-            )
-        run.write_samples(path, settings.n, seed=settings.seed, advance=advance, **given)
-    print(f"{settings.n:,} {run.noun} in {path} ({time.monotonic() - started:.1f} s)")
+    asked: dict[str, Any] = {name: getattr(settings, name) for name in ("label", "prompt", "stop", "regex", *SAMPLER)}
+    asked["where"] = dict(_condition(text) for text in settings.where)
+    asked["prompts"] = _prompts(settings.prompts) if settings.prompts else []
+    asked["schema"] = _schema(settings.schema) if settings.schema else None
+    given = {name: value for name, value in asked.items() if value}
+    unknown = set(given) - run.sample_words
+    if unknown:
+        raise GenwrightError(
+            "GW-0211",
+            f"--{sorted(unknown)[0]} means nothing for this run",
+            f"Its samples know: {', '.join(sorted(run.sample_words))}.",
+        )
+    n = len(asked["prompts"]) or settings.n
+    if settings.out == "-" and run.noun == "texts":
+        return _write_to_terminal(run, n, settings.seed, given)
+    with Progress().phase("Sampling", n) as advance:
+        run.write_samples(path, n, seed=settings.seed, advance=advance, **given)
+    print(f"{n:,} {run.noun} in {path} ({time.monotonic() - started:.1f} s)")
+
+
+def _write_to_terminal(run: Any, n: int, seed: int, given: dict[str, Any]) -> None:
+    """One text after another, each as it is drawn."""
+    prompts = given.pop("prompts", None) or [given.pop("prompt", "")] * n
+    for place, prompt in enumerate(prompts):
+        if place:
+            print("\n")
+        if not run.codec.roles:
+            print(prompt, end="", flush=True)
+        for piece in run.pieces(run.begun(prompt), seed=seed + place, **given):
+            print(piece, end="", flush=True)
+    print()
+
+
+def _prompts(name: str) -> list[str]:
+    from genwright.data.texts import open_texts
+
+    source = open_texts(name, separator="line" if name.endswith((".txt", ".md")) else "")
+    return [document.messages[0].content for document in source.documents()]
+
+
+def _schema(name: str) -> dict[str, Any]:
+    try:
+        found = json.loads(Path(name).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise GenwrightError("GW-0177", f"The JSON schema {name!r} cannot be read ({error})", "Mend it.") from None
+    if not isinstance(found, dict):
+        raise GenwrightError("GW-0177", f"{name!r} is no JSON schema, which is an object", "Write {...}.")
+    return found
+
+
+def chat_command(settings: config.Chat) -> None:
+    from genwright.data.documents import ASSISTANT, SYSTEM, USER, Message
+    from genwright.text_run import TextRun
+
+    run = _open(settings.run)
+    if not isinstance(run, TextRun):
+        raise GenwrightError("GW-0211", f"{settings.run} is no run on texts", "Name a run on texts.")
+    names = ("temperature", "top_k", "top_p", "min_p", "repetition", "length")
+    asked = {name: value for name in names if (value := getattr(settings, name))}
+    asked["where"] = dict(_condition(text) for text in settings.where)
+    said = [Message(SYSTEM, settings.system)] if settings.system else []
+    talking = bool(run.codec.roles)
+    if sys.stdin.isatty():
+        print("Write, and press Enter. An empty line, or Ctrl-D, ends it.")
+    for turn, line in enumerate(iter(_line, "")):
+        said.append(Message(USER, line) if talking else run.begun(line)[0])
+        answer = []
+        for piece in run.pieces(said if talking else said[-1:], seed=settings.seed + turn, **asked):
+            print(piece, end="", flush=True)
+            answer.append(piece)
+        print()
+        said.append(Message(ASSISTANT, "".join(answer)))
+
+
+def _line() -> str:
+    """What the user writes; nothing at the end."""
+    try:
+        return input("> " if sys.stdin.isatty() else "")
+    except EOFError:
+        return ""
 
 
 def interpolate_command(settings: config.Interpolate) -> None:
@@ -109,6 +179,7 @@ def export_command(settings: config.Export) -> None:
 
 def report_command(settings: config.Report) -> None:
     from genwright.data.images import looks_like_images
+    from genwright.data.texts import looks_like_texts
 
     if settings.run:
         run = _open(settings.run)
@@ -135,6 +206,11 @@ def report_command(settings: config.Report) -> None:
 
             _no_target(settings.target, "images")
             report = report_on_images(*files, **how)
+        elif looks_like_texts(settings.synth):
+            from genwright.text_report import report_on_texts
+
+            _no_target(settings.target, "texts")
+            report = report_on_texts(*files, **how)
         else:
             from genwright.tables import report_on_files
 
@@ -188,6 +264,7 @@ def data_command(settings: config.Data) -> None:
     from genwright.data.images import looks_like_images
     from genwright.data.schema import Schema
     from genwright.data.sources import open_table
+    from genwright.data.texts import looks_like_texts
     from genwright.folder import write_text
 
     if settings.file[:1] == ("get",):
@@ -197,6 +274,8 @@ def data_command(settings: config.Data) -> None:
     name = settings.file[0]
     if looks_like_images(name):
         return _show_images(name)
+    if looks_like_texts(name):
+        return _show_texts(name)
     source = open_table(name)
     schema = Schema.inspect(source)
     path = Path(settings.out or "schema.toml")
@@ -231,6 +310,24 @@ def _show_images(name: str) -> None:
         print("Classes: " + ", ".join(f"{c} {n:,}" for c, n in zip(source.classes, counts, strict=True)))
     for note in [*source.notes, *(f"{file} is left out: {reason}" for file, reason in images.skipped)]:
         print(f"Note: {note}")
+    print(f"\nNext:  genwright train {shlex.quote(name)}")
+
+
+def _show_texts(name: str) -> None:
+    from genwright import settings as settings_layer
+    from genwright.texts import TextSet
+
+    settings = settings_layer.build({"model": "gpt", "data": name})
+    with Progress().phase("Reading") as advance:
+        texts = TextSet.open(name, settings, advance)
+    codec = texts.fit_codec(settings)
+    count, size = len(texts.findings.sizes), texts.values
+    print(f"{count:,} documents of {size / max(count, 1):,.0f} bytes on average, {size:,} in all")
+    print(f"Tokens: {codec.spec.vocabulary:,} pieces ({settings.text.tokeniser}), context of {codec.context}")
+    for condition, values in codec.values.items():
+        print(f"Condition {condition}: {', '.join(values[:12])}{', ...' if len(values) > 12 else ''}")
+    for note in texts.notes:
+        print(f"Note: {note if sys.stdout.isatty() else COLOURS.sub('', note)}")
     print(f"\nNext:  genwright train {shlex.quote(name)}")
 
 
@@ -354,8 +451,8 @@ def _after_training(run: Any) -> None:
 
         print(Report.load(path))
         print(f"\nReport:           {folder / 'report.html'}   (open it in a browser)")
-    first = next(path for path in sorted((folder / "samples").iterdir()) if path.is_file())
+    first = folder / "samples" / f"synthetic{run.suffix}"
     print(f"Synthetic {run.noun + ':':<7} {first}")
-    more = f"-n 10000 --out more{run.suffix}" if run.noun == "rows" else "-n 64 --out more.png"
+    more = {"rows": "-n 10000 --out more", "images": "-n 64 --out more"}.get(run.noun, "-n 10 --out more") + run.suffix
     print(f"More {run.noun + ':':<12} genwright sample {shlex.quote(str(folder))} {more}")
     sys.stdout.flush()

@@ -55,7 +55,7 @@ def compare(
 ) -> Comparison:
     """Compare run folders (or Runs); or train each of `models` on the one data set given, each within `time`, first.
 
-    `preset`: of the trainings; empty: the steps of "best" for tables, for images the networks of "quick", as larger ones
+    `preset`: of the trainings; empty: the steps of "best" for tables, else the networks of "quick", as larger ones
     learn too little in minutes.
 
     Runs of different data are refused (GW-0213): their numbers would not be comparable.
@@ -107,7 +107,7 @@ def _train_each(
     stem = Path(data).name.split(".")[0] if isinstance(data, str | Path) else "frame"
     folder = Path(out) if out else next_free(Path("runs"), f"compare-{stem}")
     given = {name: value for name, value in settings.items() if value is not None}
-    usual = {"row": "best", "grid": "quick"}
+    usual = {"row": "best", "grid": "quick", "tokens": "quick"}
     return [
         start(
             data,

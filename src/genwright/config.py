@@ -11,6 +11,7 @@ from typing import Any
 
 from genwright.model_settings import TabularARSettings
 from genwright.setting import setting
+from genwright.text_settings import TextSettings
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,9 @@ class Train:
     """Train a model on your data, write samples and a report."""
 
     data: str = setting(
-        "", "a table (CSV, Parquet, JSON lines; .gz too) or images (folder, zip, tar, npz, idx)", positional=True
+        "",
+        "a table (CSV, Parquet, JSON lines; .gz too), images (folder, zip, tar, npz, idx) or texts (.txt, folder, JSON lines)",
+        positional=True,
     )
     model: Any = field(default_factory=TabularARSettings, metadata={"help": "the model's own settings"})
     preset: str = setting("quick", "how much effort", choices=("quick", "good", "best"))
@@ -77,6 +80,7 @@ class Train:
     test: str = setting("", "a file of real rows to judge by instead of a hold-out")
     target: str = setting("", "column to predict in the report's utility test; empty: every column")
     schema: str = setting("", "a schema.toml that says what the columns are; empty: found by looking")
+    start: str = setting("", "a run on texts whose weights and tokens the training begins with, to tune it further")
     rows: int = setting(
         0, "synthetic rows to write after training; 0: as many as training rows, at most 100,000", low=0
     )
@@ -89,39 +93,75 @@ class Train:
     training: TrainingSettings = field(default_factory=TrainingSettings, metadata={"help": "the loop"})
     table: TableSettings = field(default_factory=TableSettings, metadata={"help": "how table values become codes"})
     images: ImageSettings = field(default_factory=ImageSettings, metadata={"help": "how image files become examples"})
+    text: TextSettings = field(default_factory=TextSettings, metadata={"help": "how texts become tokens"})
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Draw synthetic rows or images from a run."""
+    """Draw synthetic rows, images or texts from a run."""
 
     run: str = setting("", "folder of the run", positional=True)
-    n: int = setting(1000, "rows or images to draw", low=1, short="-n")
+    n: int = setting(1000, "rows, images or texts to draw", low=1, short="-n")
     out: str = setting(
         "",
-        "file to write (rows: .csv, .csv.gz, .parquet, .jsonl; images: .png for a grid, .npz, .zip or a folder); "
-        "empty: samples/ in the run folder",
+        "file to write (rows: .csv, .csv.gz, .parquet, .jsonl; images: .png for a grid, .npz, .zip or a folder; "
+        "texts: .txt, .jsonl, .csv, .parquet, a folder, - for the terminal); empty: samples/ in the run folder",
     )
-    where: tuple[str, ...] = setting((), "what every row must have, as COLUMN=VALUE; may be given several times")
+    where: tuple[str, ...] = setting(
+        (), "what every row or text must have, as COLUMN=VALUE; may be given several times"
+    )
+    prompt: str = setting("", "what texts begin with, or what the user says to an assistant")
+    prompts: str = setting(
+        "", "file with prompts, one a line or as the training texts: one text for each, -n is not used"
+    )
+    stop: tuple[str, ...] = setting((), "texts end before this string; may be given several times")
+    regex: str = setting("", "regular expression that every text obeys, as '[A-Z][a-z]+, [0-9]{4}'")
+    schema: str = setting("", "file with a JSON schema that every text obeys")
     label: str = setting("", "class of the images; empty: as often as in the training images")
-    guidance: str = setting("", "flow: how far images are pushed towards their label, such as 1.5; empty: as trained")
+    guidance: str = setting(
+        "",
+        "flow: how far images are pushed towards their label, such as 1.5; gpt: texts towards --where; empty: as trained",
+    )
     solver: str = setting("", "flow: heun, euler or adaptive; empty: as trained")
     solver_steps: str = setting("", "flow: steps of the solver; empty: as trained")
     truncation: str = setting("", "gan, pggan: below 1, safer and more alike; empty: as trained")
-    temperature: str = setting("", "pixel-ar, vqvae: below 1, likelier and more alike; empty: as trained")
+    temperature: str = setting(
+        "", "pixel-ar, vqvae, gpt, pretrained: below 1, likelier and more alike; empty: as trained"
+    )
+    length: str = setting("", "gpt, ngram: tokens of a text at most; empty: as trained")
+    top_k: str = setting("", "gpt: only so many likeliest tokens are drawn; empty: as trained")
+    top_p: str = setting("", "gpt: only the likeliest tokens with this probability together; empty: as trained")
+    min_p: str = setting("", "gpt: only tokens with this share of the likeliest one's probability; empty: as trained")
+    repetition: str = setting("", "gpt: above 1, tokens that were drawn lately come less; empty: as trained")
     seed: int = setting(0, "seed of the draw, independent of the training's seed", low=0)
 
 
 @dataclass(frozen=True)
+class Chat:
+    """Talk with a run on conversations, or let one on texts go on from what you write, token after token."""
+
+    run: str = setting("", "folder of the run", positional=True)
+    system: str = setting("", "rules for the assistant, where the training texts had such messages")
+    temperature: str = setting("", "below 1: likelier tokens; empty: as trained")
+    top_k: str = setting("", "only so many likeliest tokens are drawn; empty: as trained")
+    top_p: str = setting("", "only the likeliest tokens with this probability together; empty: as trained")
+    min_p: str = setting("", "only tokens with this share of the likeliest one's probability; empty: as trained")
+    repetition: str = setting("", "above 1: tokens that were drawn lately come less; empty: as trained")
+    length: str = setting("", "tokens of an answer at most; empty: as trained")
+    where: tuple[str, ...] = setting((), "conditions, as COLUMN=VALUE; may be given several times")
+    seed: int = setting(0, "seed of the first answer; each next one has another", low=0)
+
+
+@dataclass(frozen=True)
 class Report:
-    """Judge a run, or any synthetic table or images, against real ones."""
+    """Judge a run, or any synthetic table, images or texts, against real ones."""
 
     run: str = setting(
         "", "folder of the run; empty: judge the files given by --train, --test, --synth", positional=True
     )
-    test: str = setting("", "file of real rows, or images, that training never saw")
-    train: str = setting("", "file of the rows, or images, that the generator was trained on")
-    synth: str = setting("", "file of synthetic rows, or synthetic images: a folder, zip or npz")
+    test: str = setting("", "file of real rows, images or texts, that training never saw")
+    train: str = setting("", "file of the rows, images or texts, that the generator was trained on")
+    synth: str = setting("", "file of synthetic rows or texts, or synthetic images: a folder, zip or npz")
     target: str = setting("", "column to predict in the utility test; empty: every column")
     out: str = setting("", "folder for report.json and report.html; empty: the run folder, or ./report")
     effort: str = setting("full", "quick: subsamples for slow metrics", choices=("quick", "full"))
@@ -208,12 +248,12 @@ class Export:
 
 @dataclass(frozen=True)
 class Data:
-    """Show what is in your data: a table's columns, written to schema.toml for you to edit, or a folder's images.
+    """Show what is in your data: a table's columns, written to schema.toml for you to edit, or images, or texts.
 
     `genwright data get mnist --from DIR|URL` brings a known data set, checked, to --out.
     """
 
-    file: tuple[str, ...] = setting((), "a table or images; or: get NAME", positional=True)
+    file: tuple[str, ...] = setting((), "a table, images or texts; or: get NAME", positional=True)
     out: str = setting("", "where to write the finding (schema.toml), or the data that are brought")
     force: bool = setting(False, "replace an existing file")
     from_: str = setting("", "for get: folder or address that has the files")
@@ -253,6 +293,7 @@ class Doctor:
 COMMANDS: dict[str, type] = {
     "train": Train,
     "sample": Sample,
+    "chat": Chat,
     "report": Report,
     "compare": Compare,
     "impute": Impute,

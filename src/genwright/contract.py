@@ -7,7 +7,7 @@ sees nothing else of the data. Read `training/loop.py` next: it drives every mod
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -57,6 +57,8 @@ class DataSpec:
     """Number of token values for kind "tokens", else 0."""
     spans: tuple[Span, ...] = ()
     """For kind "row": one entry for each position."""
+    last: int = END
+    """For kind "tokens": a sample is complete with this token; BEGIN: with the next document's."""
     class_shares: tuple[float, ...] = ()
     """Share of training examples with each class label; sums to 1. Empty: no labels (rows condition on positions)."""
 
@@ -74,7 +76,7 @@ class Batch:
     Grids: x is (B, channels, height, width) float32 in [-1, 1], the pixel values 0 .. 255 divided by 127.5, minus 1; the
     condition is (B,) int64 class labels wherever the spec has classes, in training as in sampling, else None.
     Tokens: x is (B, tokens) int64, a window that may hold several documents, each from BEGIN on; for sampling, a condition is
-    (B, tokens) prompts from BEGIN on, and what follows the END of the drawn message is BEGIN.
+    (B, tokens) prompts from BEGIN on, and what follows the spec's `last` token is BEGIN.
     """
 
     x: Tensor
@@ -128,6 +130,8 @@ class GenerativeModel(nn.Module, ABC):
     """Has latent vectors: `latents` draws them, `decode` makes examples of them (interpolation, editing)."""
     encodes: bool = False
     """`encode` finds what `decode` makes an example of again, nearly (reconstruction)."""
+    streams: bool = False
+    """Of tokens: `stream` draws one after another, so that what may come next can be restricted on the way."""
     selects_by: str | None = None
     """What picks the snapshot that ships: the phase of this name by its loss on a held-out slice; SAMPLES: the distance of
     samples from that slice (losses of a GAN say nothing); None: the last one ships."""
@@ -153,6 +157,10 @@ class GenerativeModel(nn.Module, ABC):
     @torch.no_grad()
     def sample(self, n: int, *, condition: Tensor | None = None, generator: torch.Generator) -> Batch:
         """n new examples; `generator` is the only source of randomness. Conditions as in `Batch`, first axis n."""
+
+    def stream(self, prompts: Tensor, *, generator: torch.Generator, **how: Any) -> Iterator[Tensor]:
+        """(B,) tokens that follow (B, P) prompts, place after place; see `networks/drawing.py`."""
+        raise NotImplementedError(f"{type(self).__name__} does not draw one token after another")
 
     def measures(self, batches: Iterable[Batch], generator: torch.Generator) -> dict[str, float]:
         """What only the model itself can say of held-out data, by the report's names: likelihoods, use of a codebook."""

@@ -15,6 +15,7 @@ from genwright.config import Train
 from genwright.contract import DataSpec
 from genwright.data.batches import ExampleSet
 from genwright.errors import GenwrightError
+from genwright.models import Extent
 
 
 class Codec(Protocol):
@@ -46,6 +47,10 @@ class Dataset(Protocol):
     def notes(self) -> list[str]:
         """Sentences on what was guessed, mended or left out."""
 
+    @property
+    def values(self) -> int:
+        """Values of all examples: cells of a table, numbers of images, bytes of texts."""
+
     def fingerprint(self) -> str:
         """SHA-256 over the content."""
 
@@ -62,9 +67,9 @@ class Dataset(Protocol):
         """Training examples, and a validation slice with that share of them."""
 
 
-def training_size(dataset: Dataset) -> int:
-    """Number of examples to train on. GW-0118 if there are none."""
-    size = int(len(dataset.held) - dataset.held.sum())
-    if size == 0:
+def extent_of(dataset: Dataset) -> Extent:
+    """How much there is to train on. GW-0118 if there is nothing."""
+    examples = int(len(dataset.held) - dataset.held.sum())
+    if examples == 0:
         raise GenwrightError("GW-0118", f"{dataset.name!r} has nothing to train on", "Give data with more examples.")
-    return size
+    return Extent(examples, dataset.values * examples // len(dataset.held))

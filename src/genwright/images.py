@@ -45,6 +45,11 @@ class ImageSet:
         """Sentences on what was guessed, and each file that was left out."""
         return [*self.source.notes, *(f"{name} is left out: {reason}" for name, reason in self.images.skipped)]
 
+    @property
+    def values(self) -> int:
+        """Numbers of all images."""
+        return self.images.pixels.size
+
     def fingerprint(self) -> str:
         """SHA-256 over the content of all files."""
         return self.source.fingerprint()

@@ -11,11 +11,12 @@ from typing import Any
 
 from genwright import settings as settings_layer
 from genwright.data.images import looks_like_images
+from genwright.data.texts import looks_like_texts
 from genwright.errors import GenwrightError
 from genwright.models import MODELS
 from genwright.run import FORMAT, Run
 
-DEFAULT_MODELS = {"row": settings_layer.DEFAULT_MODEL, "grid": "flow"}
+DEFAULT_MODELS = {"row": settings_layer.DEFAULT_MODEL, "grid": "flow", "tokens": "gpt"}
 
 
 def _table_run() -> type[Run]:
@@ -30,13 +31,20 @@ def _image_run() -> type[Run]:
     return ImageRun
 
 
-RUNS: dict[str, Callable[[], type[Run]]] = {"row": _table_run, "grid": _image_run}
+def _text_run() -> type[Run]:
+    from genwright.text_run import TextRun
+
+    return TextRun
+
+
+RUNS: dict[str, Callable[[], type[Run]]] = {"row": _table_run, "grid": _image_run, "tokens": _text_run}
 """The Run for each DataSpec kind, loaded when it is needed."""
 
 
 def default_model(data: Any) -> str:
     """The model to take when the user names none: by what the data look like."""
-    return DEFAULT_MODELS["grid" if looks_like_images(data) else "row"]
+    kind = "grid" if looks_like_images(data) else "tokens" if looks_like_texts(data) else "row"
+    return DEFAULT_MODELS[kind]
 
 
 def new_run(folder: Path, model: str) -> Run:

@@ -14,9 +14,10 @@ import torch
 
 from genwright import settings as settings_layer
 from genwright.contract import DataSpec
-from genwright.dataset import training_size
+from genwright.dataset import extent_of
 from genwright.errors import GenwrightError
-from genwright.modalities import default_model, new_run
+from genwright.given import complete
+from genwright.modalities import new_run
 from genwright.run import build_model
 from genwright.training.devices import choose_device, choose_precision, set_threads
 from genwright.training.loop import Loop
@@ -26,13 +27,13 @@ CHECKPOINT_COPIES = 5  # model, average, best and two moments of the optimiser
 
 def plan(data: Any, given: Mapping[str, Any]) -> str:
     """Rows, columns, parameters, steps, seconds, memory and disk, as a text. GW-0404 if the disk cannot hold it."""
-    given = {"model": default_model(data), **given, "data": str(data)}
+    given = complete(data, given)
     settings = settings_layer.build(given)
     started = time.monotonic()
     name = settings_layer.model_name(settings)
     dataset = new_run(Path(), name).open_dataset(data, settings)
-    size = training_size(dataset)
-    settings = settings_layer.build(given, examples=size)
+    extent = extent_of(dataset)
+    settings = settings_layer.build(given, extent)
     set_threads(settings.threads)
     device = choose_device(settings.device)
     codec = dataset.fit_codec(settings)
@@ -42,7 +43,7 @@ def plan(data: Any, given: Mapping[str, Any]) -> str:
     model = build_model(name, settings.model, codec.spec).to(device)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     lines = [
-        f"Data        {dataset.name}: {size:,} examples to train on, {int(dataset.held.sum()):,} held out",
+        f"Data        {dataset.name}: {extent.examples:,} examples to train on, {int(dataset.held.sum()):,} held out",
         f"Coded as    {_coding(codec.spec)}",
         f"Model       {name}, {parameters:,} parameters, on {device}",
     ]

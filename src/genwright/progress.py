@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
 
 Advance = Callable[..., None]
 LINE_EVERY_SECONDS = 30.0
+COLOURS = re.compile("\x1b\\[[0-9;]*m")
 
 
 def no_progress(done: int, total: int | None = None, note: str = "") -> None:
@@ -24,6 +26,7 @@ class Progress:
     def say(self, text: str) -> None:
         """A line of its own."""
         if not self.quiet:
+            text = text if sys.stderr.isatty() else COLOURS.sub("", text)
             print(text, file=sys.stderr, flush=True)
 
     @contextlib.contextmanager

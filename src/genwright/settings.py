@@ -16,7 +16,7 @@ from typing import Any, get_type_hints
 
 from genwright.config import Train
 from genwright.errors import GenwrightError, did_you_mean
-from genwright.models import MODELS
+from genwright.models import MODELS, Extent
 
 DEFAULT_MODEL = "tabular-ar"
 ENVIRONMENT_PREFIX = "GENWRIGHT_"
@@ -61,8 +61,8 @@ def convert(name: str, item: Field, kind: type, value: Any) -> Any:
     return result
 
 
-def build(given: Mapping[str, Any], *, examples: int = 10_000) -> Train:
-    """The complete training settings: given values over the preset's (which depend on the number of training examples).
+def build(given: Mapping[str, Any], extent: Extent | None = None) -> Train:
+    """The complete training settings: given values over the preset's (which depend on how much there is to train on).
 
     `given` maps dotted names to values; "model" or "model.name" names the model. Raises GW-0201/0202.
     """
@@ -79,7 +79,7 @@ def build(given: Mapping[str, Any], *, examples: int = 10_000) -> Train:
         values[name] = convert(name, *known[name], value)
     preset = values.get("preset", Train.preset)
     timed = bool(values.get("time"))
-    return _construct(Train, {**MODELS[model].presets(preset, examples, timed), **values}, model)
+    return _construct(Train, {**MODELS[model].presets(preset, extent or Extent(), timed), **values}, model)
 
 
 def named_model(given: Mapping[str, Any]) -> str:
@@ -101,10 +101,13 @@ def from_file(path: str | Path) -> dict[str, Any]:
     return dict(_flatten(tree))
 
 
-def from_environment(environment: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Settings given as GENWRIGHT_SEED, GENWRIGHT_TRAINING_BATCH_SIZE ...: the dotted name in capitals, dots as _."""
+def from_environment(environment: Mapping[str, str] | None = None, model: str = "") -> dict[str, Any]:
+    """Settings given as GENWRIGHT_SEED, GENWRIGHT_TRAINING_BATCH_SIZE ...: the dotted name in capitals, dots as _.
+
+    Those of the model are of the named one, else of GENWRIGHT_MODEL's, else of the default.
+    """
     environment = os.environ if environment is None else environment
-    model = environment.get(ENVIRONMENT_PREFIX + "MODEL", DEFAULT_MODEL)
+    model = model or environment.get(ENVIRONMENT_PREFIX + "MODEL", DEFAULT_MODEL)
     if model not in MODELS:
         model = DEFAULT_MODEL
     names = {name.replace(".", "_").upper(): name for name, _, _ in walk(Train, model=model)} | {"MODEL": "model"}
@@ -113,6 +116,11 @@ def from_environment(environment: Mapping[str, str] | None = None) -> dict[str, 
         for key, value in environment.items()
         if key.startswith(ENVIRONMENT_PREFIX) and key.removeprefix(ENVIRONMENT_PREFIX) in names
     }
+
+
+def environment_model() -> str:
+    """The model that GENWRIGHT_MODEL names, or ""."""
+    return os.environ.get(ENVIRONMENT_PREFIX + "MODEL", "")
 
 
 def to_toml(settings: Train) -> str:

@@ -64,6 +64,11 @@ class Table:
         """Sentences on what was guessed or mended."""
         return [*self.source.notes, *self.schema.notes]
 
+    @property
+    def values(self) -> int:
+        """Cells of the table."""
+        return len(self.held) * len(self.schema.columns)
+
     def fingerprint(self) -> str:
         """SHA-256 over the content of the file or frame."""
         return self.source.fingerprint()

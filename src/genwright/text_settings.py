@@ -40,6 +40,13 @@ class TextSettings:
         "mail addresses, phone, card and account numbers, ids and network addresses: count, mask as [mail], or ignore",
         choices=("count", "mask", "ignore"),
     )
+    learn: str = setting(
+        "all", "messages of conversations that are learned: all, or the assistant's answers", choices=("all", "answers")
+    )
+    canaries: int = setting(
+        0, "random texts planted among the training texts, whose exposure the report tells", low=0, high=10
+    )
+    canary_copies: int = setting(1, "times that each canary is planted", low=1, high=1000)
     free_share: float = setting(
         0.1, "share of documents that hide each condition in training, so that it can be left open", low=0, high=1
     )

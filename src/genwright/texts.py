@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,11 @@ from genwright.data.likeness import split_groups
 from genwright.data.texts import open_texts
 from genwright.data.token_batches import Coded, Stream, TokenExamples
 from genwright.errors import GenwrightError
+from genwright.metrics import text_canaries
 from genwright.progress import Advance, no_progress
 from genwright.text_settings import TextSettings
 
+OTHERS = 2000  # texts that canaries are compared with
 _AT_ONCE = 256  # documents that are coded in one go
 
 
@@ -68,6 +70,11 @@ class TextSet:
         """Sentences on what was guessed, found and left out."""
         return self.source.notes
 
+    @property
+    def values(self) -> int:
+        """Bytes of all documents."""
+        return int(self.findings.sizes.sum())
+
     def fingerprint(self) -> str:
         """SHA-256 over all documents of the source in their order."""
         return self.findings.fingerprint
@@ -105,7 +112,12 @@ class TextSet:
             context=given.context,
             conditions=self.source.conditions,
             size=max(int(size), 1),
+            whole=given.learn == "all",
         )
+        if example := next(self.documents(held=False), None):
+            self.source.note(
+                f"A document as the model sees it, with what is not learned in grey: {shown(codec, example)}"
+            )
         if not codec.tokeniser.exact:
             self.source.note(f"The tokeniser of {given.tokeniser} does not give back every text letter for letter.")
         return codec
@@ -122,7 +134,8 @@ class TextSet:
             first, last = (_side(self.documents(held=False), validation, last=side) for side in (False, True))
         else:
             first, last = (_where(self.documents(held=False), chosen == side) for side in (False, True))
-        hidden = _hiding(first, codec, self.settings.free_share, seed)
+        planted = canaries(self.settings, seed)[0] * self.settings.canary_copies
+        hidden = _hiding(chain(first, map(Document.of, planted)), codec, self.settings.free_share, seed)
         training = _written(codec, _shuffled(_coded(codec, hidden), codec, seed), overlapping=True)
         if not training.counts.any():
             raise GenwrightError(
@@ -131,6 +144,24 @@ class TextSet:
                 "Give texts, or conversations in which the assistant answers",
             )
         return training, _written(codec, _coded(codec, last), overlapping=False)
+
+
+def shown(codec: TextCodec, document: Document, most: int = 300) -> str:
+    """The beginning of a document as a model sees it, for a terminal: what the loss does not count is grey."""
+    parts, left = [], most
+    for part, counted in codec.render(document):
+        kept = repr(part[:left])[1:-1]
+        parts.append(kept if counted else f"\x1b[90m{kept}\x1b[0m")
+        left -= len(part)
+        if left <= 0:
+            return "".join([*parts, " ..."])
+    return "".join(parts)
+
+
+def canaries(given: TextSettings, seed: int) -> tuple[list[str], list[str]]:
+    """The texts that are planted among the training texts, and others of their like that are not, to compare with."""
+    made = text_canaries.make(given.canaries + OTHERS, seed=seed) if given.canaries else []
+    return made[: given.canaries], made[given.canaries :]
 
 
 def read_as(data: Any, given: TextSettings) -> TextSource:

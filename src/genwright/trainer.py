@@ -23,16 +23,19 @@ from genwright import settings as settings_layer
 from genwright.config import Train
 from genwright.contract import SAMPLES, GenerativeModel
 from genwright.data.batches import ExampleSet
-from genwright.dataset import Codec, Dataset, training_size
+from genwright.dataset import Codec, Dataset, extent_of
 from genwright.errors import GenwrightError
 from genwright.folder import locked, next_free, sha256, write_json, write_text
-from genwright.modalities import default_model, new_run, open_run
+from genwright.given import complete, first_run
+from genwright.modalities import new_run, open_run
 from genwright.models import MODELS
+from genwright.networks.adapters import start_from
 from genwright.progress import Progress
 from genwright.run import FORMAT, Run, build_model
 from genwright.tracking import Tracker, check_installed, following, open_tracker
 from genwright.training import checkpoints
 from genwright.training.budget import Budget
+from genwright.training.checkpoints import load_tensors
 from genwright.training.devices import choose_device, choose_precision, set_threads
 from genwright.training.loop import Loop, Outcome
 from genwright.training.stop import Stop
@@ -57,15 +60,9 @@ def train(data: Any = None, *, resume: str | Path | None = None, quiet: bool = F
 
 def start(data: Any, given: Mapping[str, Any], *, quiet: bool = False) -> Run:
     """A new run from settings by dotted name (over the environment's)."""
-    name = str(data) if isinstance(data, str | Path) else f"<{type(data).__module__.split('.')[0]} {_noun(data)}>"
-    given = {**settings_layer.from_environment(), **given, "data": name}
-    for file in ("data", "test", "schema"):  # a run is resumed and judged from wherever its owner stands
-        if given.get(file) and not str(given[file]).startswith("<"):
-            given[file] = str(Path(given[file]).expanduser().absolute())
-    if not (given.get("model") or given.get("model.name")):
-        given["model"] = default_model(data)
+    given = complete(data, given)
     settings = settings_layer.build(given)
-    stem = Path(name.strip("<>")).name.split(".")[0].replace(" ", "-") or "run"
+    stem = Path(given["data"].strip("<>")).name.split(".")[0].replace(" ", "-") or "run"
     folder = Path(settings.out) if settings.out else next_free(Path("runs"), stem)
     if (folder / "run.toml").exists():
         raise GenwrightError(
@@ -130,6 +127,7 @@ class _Training:
         self.run, self.given, self.progress, self.stop = run, given, progress, stop
         self.settings: Train = settings_layer.build(given)
         self.seconds: dict[str, float] = {}
+        self.said: set[str] = set()
 
     def go(self) -> Run:
         check_installed(self.settings.track)
@@ -146,14 +144,13 @@ class _Training:
         started = time.monotonic()
         with self.progress.phase("Reading"):
             dataset = self.run.open_dataset(self.run.training_data(), self.settings)
-            size = training_size(dataset)
+            extent = extent_of(dataset)
             self.run.check_fingerprint(dataset)
-        self.settings = settings_layer.build(self.given, examples=size)
+        self.settings = settings_layer.build(self.given, extent)
         write_text(self.run.folder / "run.toml", settings_layer.to_toml(self.settings))
         self.run.__dict__.pop("settings", None)
         dataset.write_findings(self.run.folder)
-        for note in dataset.notes:
-            self.progress.say(f"Note: {note}")
+        self._say_notes(dataset)
         self.run.update_state(
             format=FORMAT,
             status=self.run.state["status"],
@@ -161,7 +158,7 @@ class _Training:
                 "name": dataset.name,
                 "fingerprint": dataset.fingerprint(),
                 "rows": len(dataset.held),
-                "training_rows": size,
+                "training_rows": extent.examples,
                 "holdout_rows": int(dataset.held.sum()),
                 **dataset.facts(),
             },
@@ -170,15 +167,26 @@ class _Training:
         self.seconds["reading"] = time.monotonic() - started
         return dataset
 
+    def _say_notes(self, dataset: Dataset) -> None:
+        for note in dataset.notes:
+            if note not in self.said:
+                self.progress.say(f"Note: {note}")
+        self.said = set(dataset.notes)
+
     def _train(self, dataset: Dataset, budget: Budget) -> None:
         settings, started = self.settings, time.monotonic()
         threads = set_threads(settings.threads)
         device = choose_device(settings.device)
         name = settings_layer.model_name(settings)
         with self.progress.phase("Coding"):
-            codec = dataset.fit_codec(settings)
+            first = first_run(settings.start) if settings.start else None
+            codec = first.codec if first else dataset.fit_codec(settings)
+            self._say_notes(dataset)
             torch.manual_seed(settings.seed)
-            model = build_model(name, settings.model, codec.spec).to(device)
+            model = build_model(name, settings.model, codec.spec)
+            if first:
+                start_from(model, load_tensors(first.folder / "weights.safetensors"), str(first.folder))
+            model.to(device)
             share = settings.training.validation if model.selects_by else 0.0
             examples, validation = dataset.encode(codec, validation=share, seed=settings.seed)
         self.seconds["coding"] = time.monotonic() - started
@@ -315,7 +323,3 @@ def _reserve(limit: float | None) -> float:
 def _versions() -> dict[str, str]:
     packages = {name: version(name) for name in ("torch", "numpy", "polars")}
     return {"genwright": __version__, "python": platform.python_version(), **packages, "machine": platform.machine()}
-
-
-def _noun(data: Any) -> str:
-    return "array" if hasattr(data, "shape") and not hasattr(data, "columns") else "frame"

@@ -11,6 +11,7 @@ from PIL import Image
 import coded
 import genwright
 from genwright.errors import GenwrightError
+from genwright.models import Extent
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +184,7 @@ def test_a_time_limit_and_not_the_preset_says_how_long_images_are_trained():
     from genwright import settings
 
     def built(**given):
-        return settings.build({"model": "flow", "data": "x", **given}, examples=54_000)
+        return settings.build({"model": "flow", "data": "x", **given}, Extent(54_000, 54_000 * 784))
 
     assert built(time="10m").steps > built().steps
     assert built(time="10m").model == built().model

@@ -6,13 +6,13 @@ import pytest
 
 from genwright import cli, config, settings
 from genwright.errors import GenwrightError
-from genwright.models import MODELS
+from genwright.models import MODELS, Extent
 
 
 @pytest.mark.parametrize("model", MODELS)
 def test_run_toml_repeats_the_settings(model, tmp_path):
     given = {"model": model, "seed": 7, "target": "größe 中文", "training.batch_size": 64, "data": 'a "b".csv'}
-    built = settings.build(given, examples=5000)
+    built = settings.build(given, Extent(5000, 75_000))
     path = tmp_path / "run.toml"
     path.write_text(settings.to_toml(built), encoding="utf-8")
     assert settings.build(settings.from_file(path)) == built

@@ -9,7 +9,7 @@ import coded
 from genwright.config import TrainingSettings
 from genwright.contract import FREE, PRESENT
 from genwright.errors import GenwrightError
-from genwright.models import MODELS
+from genwright.models import MODELS, Extent
 
 GRADIENT = [name for name, entry in MODELS.items() if entry.load().phases]
 ROWS = [name for name, entry in MODELS.items() if entry.kind == "row"]
@@ -187,6 +187,6 @@ def test_settings_are_the_arguments(name):
 def test_presets_are_complete_settings(name, preset, rows):
     from genwright import settings
 
-    built = settings.build({"model": name, "preset": preset}, examples=rows)
+    built = settings.build({"model": name, "preset": preset}, Extent(rows, 30 * rows))
     assert (built.steps > 0) == (name in GRADIENT)
     assert isinstance(built.training, TrainingSettings)

@@ -190,7 +190,7 @@ def test_no_counted_token_is_said():
     dataset, given = opened([asked, Document((Message("user", "x"), Message("assistant", "y")))], holdout=0)
     codec = TextCodec.fit([Document((Message("user", "hi"), Message("assistant", "y")))], tokeniser="characters")
     assert len(dataset.encode(codec, validation=0, seed=0)[0]) == 1
-    silent, given = opened([asked, Document((Message("user", "you"),))], holdout=0)
+    silent, given = opened([asked, Document((Message("user", "you"),))], holdout=0, learn="answers")
     with pytest.raises(GenwrightError, match="assistant") as error:
         silent.fit_codec(given)
     assert error.value.code == "GW-0195"

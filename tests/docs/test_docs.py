@@ -1,5 +1,6 @@
 """Every command and Python block of the README files and every example file is really run."""
 
+import json
 import os
 import re
 import shlex
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image
 
 import coded
+import coded_texts
 import people
 from genwright import settings, trainer
 from genwright.models import MODELS
@@ -36,6 +38,12 @@ def place(folder: Path) -> None:
         path = folder / "photos" / ("bars", "lines", "stripes")[label] / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image[0]).save(path)
+    (folder / "letters").mkdir()
+    for number in range(40):
+        text = f"Dear Anna,\nit is {number} degrees and we are well.\nYours, Tom\n"
+        (folder / "letters" / f"{number}.txt").write_text(text)
+    talks = [{"prompt": f"Where is parcel {n}?", "response": f"It comes on day {n % 9}."} for n in range(60)]
+    (folder / "talks.jsonl").write_text("".join(json.dumps(talk) + "\n" for talk in talks))
     people.frame(60).with_columns(pl.when(pl.col("age") > 40).then(pl.col("age")).alias("age")).write_csv(
         folder / "gaps.csv"
     )
@@ -49,6 +57,7 @@ def test_every_command_runs(tmp_path):
     for command in commands:
         words = shlex.split(command, comments=True)
         small = {"GENWRIGHT_MODEL_WIDTH": "8"} if "photos/" in words else {}
+        small |= {"GENWRIGHT_MODEL_LENGTH": "8"} if {"letters/", "talks.jsonl"} & set(words) else {}
         if words[0] == "make":
             assert words[1] in targets, command
         elif words[0] == "genwright" and words[1] != "demo":
@@ -101,6 +110,13 @@ def test_every_example_trains(path, tmp_path):
     if MODELS[settings.named_model(given)].kind == "grid":
         pixels, labels = coded.pictures(60)
         data = (pixels.transpose(0, 2, 3, 1), labels)
+    if MODELS[settings.named_model(given)].kind == "tokens":
+        data = coded_texts.TRAIN
+        given["model.length"] = 16
+    if settings.named_model(given) == "pretrained":
+        import folders  # skips where the extra is missing
+
+        given |= {"model.folder": str(folders.make(tmp_path / "model")), "text.context": 64}
     run = trainer.start(data, {**given, "steps": 10, "time": ""}, quiet=True)
     assert len(run.sample(10)) == 10
 

@@ -41,6 +41,8 @@ class TextCodec:
     """Condition -> its values, in natural order."""
     combinations: tuple[tuple[tuple[int, ...], int], ...] = ()
     """Places of values that occur together (-1: not known), and how often they do."""
+    whole: bool = False
+    """Of conversations: the loss counts every message, so that whole ones can be drawn; else those of COUNTED."""
 
     @classmethod
     def fit(
@@ -52,11 +54,13 @@ class TextCodec:
         context: int = 256,
         conditions: Sequence[str] = (),
         size: int = 0,
+        whole: bool = False,
         ledger: Any = None,
     ) -> TextCodec:
         """Learn from documents, in one pass. `tokeniser`: "bpe", "characters" or "folder:PATH"; `vocabulary`: most pieces, 0:
         by the size; `conditions`: columns that become control tokens; `size` of all documents in bytes of UTF-8, where the
-        caller knows it (else they are held in memory). GW-0195 when no message is counted; a ledger is refused (GW-0601).
+        caller knows it (else they are held in memory); `whole`: the loss counts all roles. GW-0195 when no message is
+        counted; a ledger is refused (GW-0601).
         """
         if ledger is not None:
             raise GenwrightError("GW-0601", "This codec learns its pieces without noise", "Train without privacy")
@@ -68,19 +72,21 @@ class TextCodec:
         pieces = tokenisers.learn(tokenisers.evenly(texts, size), tokeniser, vocabulary, size)
         for _ in texts:
             pass  # a ready tokeniser does not read them
-        if not tally.counted:
+        if not (tally.counted or (whole and tally.roles)):
             known = ", ".join(sorted(tally.roles)) or "no message"
             raise GenwrightError(
                 "GW-0195",
                 f"There is nothing to learn: the loss counts texts and the messages of the assistant (there is {known})",
                 "Call the role whose messages shall be learned 'assistant'",
             )
-        return cls(pieces, context, tuple(sorted(tally.roles - {TEXT})), *tally.conditions())
+        roles = tuple(sorted(tally.roles - {TEXT}))
+        return cls(pieces, context, roles, *tally.conditions(), whole and bool(roles))
 
     @property
     def spec(self) -> DataSpec:
         """Windows of context + 1 tokens."""
-        return DataSpec(kind="tokens", shape=(self.context + 1,), vocabulary=self.offset + self.tokeniser.size)
+        last = BEGIN if self.whole else END
+        return DataSpec("tokens", (self.context + 1,), vocabulary=self.offset + self.tokeniser.size, last=last)
 
     @cached_property
     def dtype(self) -> type[np.unsignedinteger]:
@@ -135,10 +141,10 @@ class TextCodec:
         """
         tokens, _ = self.encode(document)
         if not document.messages:
-            return tokens if not self.roles else np.append(tokens, self._role(ASSISTANT)).astype(self.dtype)
+            return tokens if not self.roles else np.append(tokens, self.role(ASSISTANT)).astype(self.dtype)
         if document.messages[-1].role in COUNTED:
             return tokens[:-1]
-        return np.append(tokens, self._role(ASSISTANT)).astype(self.dtype)
+        return np.append(tokens, self.role(ASSISTANT)).astype(self.dtype)
 
     def without_conditions(self, ids: np.ndarray) -> np.ndarray:
         """The same tokens with every condition left open: the other half of classifier-free guidance."""
@@ -153,6 +159,13 @@ class TextCodec:
             fix = did_you_mean(value, self.values[condition])
             raise GenwrightError("GW-0198", f"{condition!r} is never {str(value)!r} in the training texts", fix)
         return self._token["value", condition, str(value)]
+
+    def role(self, role: str) -> int:
+        """The token that begins a message of that role. GW-0199 for a role never seen."""
+        if ("role", role, "") not in self._token:
+            fix = did_you_mean(role, self.roles) if self.roles else "The training texts are no conversations"
+            raise GenwrightError("GW-0199", f"No training text has the role {role!r}", fix)
+        return self._token["role", role, ""]
 
     def draw_conditions(self, n: int, generator: np.random.Generator) -> list[dict[str, str]]:
         """n sets of conditions, together as often as they occur in the training texts."""
@@ -171,9 +184,9 @@ class TextCodec:
         shown = [("⟨begin⟩", False)]
         shown += [(f"⟨{name}: {document.columns.get(name, 'any')}⟩", False) for name in self.values]
         for message in document.messages:
-            counted = message.role in COUNTED
+            counted = self.whole or message.role in COUNTED
             if message.role != TEXT:
-                shown.append((f"⟨{message.role}⟩", False))
+                shown.append((f"⟨{message.role}⟩", self.whole))
             shown += [(message.content, counted), ("⟨end⟩", counted)]
         return shown
 
@@ -186,6 +199,7 @@ class TextCodec:
             "roles": list(self.roles),
             "values": [[name, list(values)] for name, values in self.values.items()],
             "combinations": [[list(places), count] for places, count in self.combinations],
+            "whole": self.whole,
         }
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -210,7 +224,7 @@ class TextCodec:
             if not fitting or context < 1:
                 raise ValueError("sizes do not fit")
             pieces = tokenisers.from_json(data["tokeniser"])
-            return cls(pieces, context, tuple(map(str, data["roles"])), values, combinations)
+            return cls(pieces, context, tuple(map(str, data["roles"])), values, combinations, bool(data["whole"]))
         except (KeyError, TypeError, ValueError):
             raise GenwrightError("GW-0304", "The codec in the run folder is damaged", "Train again") from None
 
@@ -234,12 +248,6 @@ class TextCodec:
              for kind, name, value in self._names]
         )  # fmt: skip
 
-    def _role(self, role: str) -> int:
-        if ("role", role, "") not in self._token:
-            fix = did_you_mean(role, self.roles) if self.roles else "The training texts are no conversations"
-            raise GenwrightError("GW-0199", f"No training text has the role {role!r}", fix)
-        return self._token["role", role, ""]
-
     def _joined(self, document: Document, coded: Iterator[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """The document's tokens; its messages' pieces are the next ones."""
         controls = [
@@ -247,14 +255,14 @@ class TextCodec:
             for name in self.values
         ]
         parts: list[Any] = [[BEGIN, *controls]]
-        counts = [np.zeros(1 + len(controls), bool)]
+        counts = [np.array([self.whole, *(False for _ in controls)])]  # a begin says that the document before has ended
         for message in document.messages:
             if message.role != TEXT:
-                parts.append([self._role(message.role)])
-                counts.append(np.zeros(1, bool))
+                parts.append([self.role(message.role)])
+                counts.append(np.array([self.whole]))
             pieces = next(coded)
             parts += [pieces + self.offset, [END]]
-            counts.append(np.full(len(pieces) + 1, message.role in COUNTED))
+            counts.append(np.full(len(pieces) + 1, self.whole or message.role in COUNTED))
         return np.concatenate(parts).astype(self.dtype), np.concatenate(counts)
 
 

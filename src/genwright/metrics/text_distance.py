@@ -58,7 +58,8 @@ def embedding(texts: Sequence[str], weighted: Weighted, *, seed: int) -> Embeddi
 
     rows = weighted(texts)
     size = max(1, min(DIRECTIONS, len(texts) - 1))
-    directions = TruncatedSVD(size, n_iter=2, random_state=seed).fit(rows)
+    with np.errstate(invalid="ignore", divide="ignore"):  # shares of a variance of nothing, which nobody reads
+        directions = TruncatedSVD(size, n_iter=2, random_state=seed).fit(rows)
     kept = np.round(directions.components_.astype(np.float32), 4)
     mark = hashlib.sha256(kept.tobytes()).hexdigest()
     return Embedding(f"tfidf_svd_{size}", mark, lambda asked: directions.transform(weighted(asked)))

@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING
 from genwright.model_settings import (
     DCGANSettings,
     FlowSettings,
+    GPTSettings,
+    NGramSettings,
     PGGANSettings,
     PixelARSettings,
+    PretrainedSettings,
     R3GANSettings,
     TabularARSettings,
     TabularTreesSettings,
@@ -28,9 +31,26 @@ if TYPE_CHECKING:
 
 
 Settings = Mapping[str, object]
-Presets = Callable[[str, int, bool], dict[str, object]]
 NO_SETTINGS: Settings = {}
+MANY_PASSES_COLUMNS = 9  # tables with more columns are gone through less often
 FEW_IMAGES = 5000  # below, a critic learns the training images by heart
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much there is to train on: presets go by it."""
+
+    examples: int = 10_000
+    values: int = 100_000
+    """Of all examples together: cells of a table, numbers of images, bytes of texts."""
+
+    @property
+    def each(self) -> float:
+        """Values of one example, on average."""
+        return self.values / max(self.examples, 1)
+
+
+Presets = Callable[[str, Extent, bool], dict[str, object]]
 
 
 @dataclass(frozen=True)
@@ -43,8 +63,10 @@ class ModelEntry:
     """The DataSpec kind that it models."""
     load: Callable[[], type[GenerativeModel]]
     presets: Presets
-    """(preset, training examples, whether a time limit is given) -> settings by dotted name; models with gradients have
-    `steps` among them."""
+    """(preset, what there is to train on, whether a time limit is given) -> settings by dotted name; models with gradients
+    have `steps` among them."""
+    follow: Callable[[Settings], Settings] = dict
+    """Given settings by dotted name -> these and what follows from them."""
 
 
 def _tabular_ar() -> type[GenerativeModel]:
@@ -101,14 +123,34 @@ def _pixel_ar() -> type[GenerativeModel]:
     return PixelAR
 
 
+def _gpt() -> type[GenerativeModel]:
+    from genwright.models.gpt import GPT
+
+    return GPT
+
+
+def _pretrained() -> type[GenerativeModel]:
+    from genwright.models.pretrained import Pretrained
+
+    return Pretrained
+
+
+def _ngram() -> type[GenerativeModel]:
+    from genwright.models.ngram import NGram
+
+    return NGram
+
+
 def _batch_size(rows: int) -> int:
     return 512 if rows >= 8000 else 256 if rows >= 2000 else 128
 
 
-def _tabular_ar_presets(preset: str, rows: int, timed: bool) -> dict[str, object]:
-    batch_size = _batch_size(rows)
-    epochs, most = {"quick": (17, 650), "good": (27, 1300), "best": (54, 2600)}[preset]
-    steps = min(max(round(epochs * rows / batch_size), 150), most)
+def _tabular_ar_presets(preset: str, extent: Extent, timed: bool) -> dict[str, object]:
+    batch_size = _batch_size(extent.examples)
+    passes, most = {"quick": (17.0, 650), "good": (27.0, 1300), "best": (54.0, 2600)}[preset]
+    # A pass over a wide row teaches more, what is common to rows and what is of this one alone: it is seen less often.
+    passes *= min(max(MANY_PASSES_COLUMNS / extent.each, 0.6), 1.0)
+    steps = min(max(round(passes * extent.examples / batch_size), 150), most)
     values: dict[str, object] = {
         "steps": steps,
         "training.batch_size": batch_size,
@@ -120,14 +162,14 @@ def _tabular_ar_presets(preset: str, rows: int, timed: bool) -> dict[str, object
     return values
 
 
-def _tabular_trees_presets(preset: str, rows: int, timed: bool) -> dict[str, object]:
+def _tabular_trees_presets(preset: str, extent: Extent, timed: bool) -> dict[str, object]:
     return {"model.leaf_rows": {"quick": 20, "good": 20, "best": 50}[preset]}
 
 
-def _tvae_presets(preset: str, rows: int, timed: bool) -> dict[str, object]:
+def _tvae_presets(preset: str, extent: Extent, timed: bool) -> dict[str, object]:
     epochs = {"quick": 60, "good": 150, "best": 300}[preset]
-    batch_size = _batch_size(rows)
-    steps = max(1000, round(epochs * rows / batch_size))
+    batch_size = _batch_size(extent.examples)
+    steps = max(1000, round(epochs * extent.examples / batch_size))
     return {"steps": steps, "training.batch_size": batch_size, "training.learning_rate": 3e-3}
 
 
@@ -151,7 +193,8 @@ def _image_presets(
     """Of models of images: `seen` images when quick; what is other as a rule (`usual`), for `good`, for `best` and for sets
     of `few` images."""
 
-    def presets(preset: str, images: int, timed: bool) -> dict[str, object]:
+    def presets(preset: str, extent: Extent, timed: bool) -> dict[str, object]:
+        images = extent.examples
         values: dict[str, object] = {
             "steps": _image_steps(preset, images, timed, seen=seen, batch_size=batch_size),
             "training.batch_size": batch_size,
@@ -169,6 +212,51 @@ def _image_presets(
         }
 
     return presets
+
+
+def _gpt_presets(preset: str, extent: Extent, timed: bool) -> dict[str, object]:
+    larger: dict[str, dict[str, object]] = {
+        "quick": {},
+        "good": {"model.width": 384, "model.depth": 6, "model.head": 64},
+        "best": {"model.width": 768, "model.depth": 12, "model.head": 64},
+    }
+    return {
+        "steps": {"quick": 600, "good": 3000, "best": 15_000}["best" if timed else preset],
+        "training.batch_size": 16,
+        "training.learning_rate": {"quick": 3e-3, "good": 1e-3, "best": 6e-4}[preset],
+        "training.warmup_steps": 50,
+        "training.weight_decay": 0.1,
+        "training.clip_norm": 1.0,
+        "training.beta2": 0.95,
+        "training.ema_decay": 0.99 if preset == "quick" else 0.998,
+        **larger[preset],
+    }
+
+
+def _pretrained_presets(preset: str, extent: Extent, timed: bool) -> dict[str, object]:
+    return {
+        "steps": {"quick": 100, "good": 500, "best": 3000}["best" if timed else preset],
+        "training.batch_size": 8,
+        "training.learning_rate": 1e-3,
+        "training.warmup_steps": 10,
+        "training.weight_decay": 0.0,
+        "training.clip_norm": 1.0,
+        "training.ema_decay": 0.9,
+        "training.select_every": 20,
+        "text.context": 128 if preset == "quick" else 256,
+    }
+
+
+def _pretrained_follow(given: Settings) -> Settings:
+    """With the folder, downloaded where that was asked for, and its tokeniser."""
+    from genwright.networks.foreign import local_folder
+
+    path = local_folder(str(given.get("model.folder", ""))).absolute()
+    return {"text.tokeniser": f"folder:{path}", "text.learn": "answers", **given, "model.folder": str(path)}
+
+
+def _ngram_presets(preset: str, extent: Extent, timed: bool) -> dict[str, object]:
+    return {"model.order": {"quick": 6, "good": 7, "best": 8}[preset]}
 
 
 ADVERSARIAL: Settings = {
@@ -219,4 +307,7 @@ MODELS: dict[str, ModelEntry] = {
         _pggan,
         _image_presets(192_000, 64, 1e-3, good={"model.width": 32}, best={"model.width": 64}, usual=ADVERSARIAL),
     ),
+    "gpt": ModelEntry(GPTSettings, "tokens", _gpt, _gpt_presets),
+    "pretrained": ModelEntry(PretrainedSettings, "tokens", _pretrained, _pretrained_presets, follow=_pretrained_follow),
+    "ngram": ModelEntry(NGramSettings, "tokens", _ngram, _ngram_presets),
 }

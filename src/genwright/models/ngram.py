@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genwright.contract import BEGIN, END, Batch, DataSpec, GenerativeModel
+from genwright.contract import BEGIN, Batch, DataSpec, GenerativeModel
 from genwright.networks.ngram import NGram as Counts
 
 KEPT = "kept_"  # begins the names of the buffers
@@ -23,7 +23,7 @@ class NGram(GenerativeModel):
 
     def __init__(self, spec: DataSpec, *, order: int, length: int) -> None:
         super().__init__()
-        self.vocabulary, self.order, self.length = spec.vocabulary, order, length
+        self.vocabulary, self.last, self.order, self.length = spec.vocabulary, spec.last, order, length
         self._keep(Counts.fit([np.zeros(1, np.int64)], self.vocabulary, order))
 
     def _keep(self, counts: Counts) -> None:
@@ -58,11 +58,11 @@ class NGram(GenerativeModel):
         return {"nats": float(nats[counted].mean())} if counted.any() else {}
 
     def sample(self, n: int, *, condition: Tensor | None = None, generator: torch.Generator) -> Batch:
-        """n texts that go on after the prompts in `condition` (n, P), to END or for `length` tokens."""
+        """n texts that go on after the prompts in `condition` (n, P), to the last token or for `length`."""
         given = torch.full((n, 1), BEGIN) if condition is None else condition.cpu()
         seed = int(torch.randint(2**62, (1,), generator=generator, device=generator.device))
         drawn = self.counts.sample(self.length, np.random.default_rng(seed), list(given.numpy()))
-        ended = np.cumsum(drawn == END, axis=1) - (drawn == END) > 0
+        ended = np.cumsum(drawn == self.last, axis=1) - (drawn == self.last) > 0
         return Batch(torch.cat([given, torch.from_numpy(np.where(ended, BEGIN, drawn))], dim=1))
 
 

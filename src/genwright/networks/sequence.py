@@ -5,6 +5,8 @@ Nothing mixes examples, nor documents of one window: tokens attend to their own 
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -34,14 +36,19 @@ class Decoder(nn.Module):
         these. Without one, windows may hold several documents."""
         before = 0 if memory is None else memory.length
         # Embeddings have the size that fits the head; the blocks want numbers of size one.
-        h = F.rms_norm(self.embedding(tokens), self.embedding.weight.shape[1:])
-        turns = rotation(before, tokens.shape[1], self.blocks[0].size, h)  # type: ignore[arg-type]
+        h = normalised(self.embedding(tokens))
+        turns = self.turns(tokens.shape[1]) if memory is None else memory.turns[:, before : before + tokens.shape[1]]
         mask = _own_document(tokens) if memory is None else _earlier(before, tokens)
         for index, block in enumerate(self.blocks):
             h = block(h, turns, mask, None if memory is None else memory.of(index))
         if memory is not None:
             memory.length += tokens.shape[1]
-        return F.rms_norm(h, h.shape[-1:])
+        return normalised(h)
+
+    def turns(self, places: int) -> Tensor:
+        """As `rotation`, from the first place on."""
+        block = self.blocks[0]
+        return rotation(places, block.heads + block.key_heads, block.size, self.embedding.weight)  # type: ignore[operator, arg-type]
 
     def logits(self, h: Tensor) -> Tensor:
         """(..., width) -> (..., vocabulary) unnormalised log-probabilities of the next token."""
@@ -62,9 +69,10 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, turns: Tensor, mask: Tensor | None, past: tuple[Tensor, Tensor, int] | None) -> Tensor:
         b, length, width = x.shape
-        parts = self.enter(F.rms_norm(x, (width,))).view(b, length, -1, self.size).transpose(1, 2)
-        queries, keys, values = parts.split([self.heads, self.key_heads, self.key_heads], dim=1)
-        queries, keys = (rotated(F.rms_norm(part, (self.size,)), turns) for part in (queries, keys))
+        parts = self.enter(normalised(x)).view(b, length, -1, self.size)
+        turned, values = parts.split([self.heads + self.key_heads, self.key_heads], dim=2)
+        queries, keys = normalised(turned, turns).split([self.heads, self.key_heads], dim=2)
+        queries, keys, values = (part.transpose(1, 2) for part in (queries, keys, values))
         if past is not None:
             kept_keys, kept_values, before = past
             kept_keys[:, :, before : before + length] = keys
@@ -79,14 +87,14 @@ class Block(nn.Module):
             enable_gqa=self.heads != self.key_heads,
         )
         x = x + self.leave(h.transpose(1, 2).reshape(b, length, width))
-        return x + self.down(F.relu(self.up(F.rms_norm(x, (width,)))).square())
+        return x + self.down(squared_relu(self.up(normalised(x))))
 
 
 class Memory:
     """Keys and values of the places read so far, of each block: room for `places` of them."""
 
     def __init__(self, decoder: Decoder, batch: int, places: int) -> None:
-        self.length = 0
+        self.length, self.turns = 0, decoder.turns(places)
         self.kept: list[tuple[Tensor, Tensor]] = []
         for block in decoder.blocks:
             shape = (batch, block.key_heads, places, block.size)
@@ -97,19 +105,91 @@ class Memory:
         """Keys and values of a block, each (B, key heads, places, size), and how many places are filled."""
         return *self.kept[index], self.length
 
+    def select(self, texts: Tensor) -> None:
+        """Remember only these of the texts, (n,) their places."""
+        self.kept = [(keys[texts], values[texts]) for keys, values in self.kept]
 
-def rotation(first: int, length: int, size: int, like: Tensor) -> Tensor:
-    """(2, length, size / 2) cosines and sines of the places from `first` on (Su et al. 2021, equation 15)."""
+
+def normalised(x: Tensor, turns: Tensor | None = None) -> Tensor:
+    """(..., width) divided by its root mean square (Zhang and Sennrich 2019, equation 4, without gain), then `rotated`."""
+    # Without a kernel of its own, torch takes thrice as long for the gradients as is needed.
+    if torch.is_grad_enabled() and not x.is_cuda:
+        return _Normalised.apply(x, turns)[0]
+    y = F.rms_norm(x, x.shape[-1:])
+    return y if turns is None else rotated(y, turns)
+
+
+def squared_relu(x: Tensor) -> Tensor:
+    """The square of what is above zero (So et al. 2021)."""
+    return _SquaredReLU.apply(x)[0] if torch.is_grad_enabled() else F.relu(x).square()
+
+
+class _Normalised(torch.autograd.Function):
+    """`normalised`, and what the numbers were multiplied by. The gradient passes over memory as seldom as can be: a
+    rotation turns angles between vectors into themselves, so it needs the result alone."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, turns: Tensor | None) -> tuple[Tensor, Tensor]:
+        x = x.contiguous()  # reading a slice twice takes longer than copying it
+        fine = torch.promote_types(x.dtype, torch.float32)
+        squares = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=fine).square()
+        scale = (squares / x.shape[-1] + torch.finfo(fine).eps).rsqrt()
+        y = (x * scale).to(x.dtype)
+        return y if turns is None else rotated(y, turns), scale
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor | None], output: tuple[Tensor, Tensor]) -> None:
+        ctx.mark_non_differentiable(output[1])
+        ctx.set_materialize_grads(False)  # no zeros for it
+        ctx.save_for_backward(*output, inputs[1])
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor, _: Tensor) -> tuple[Tensor, None]:
+        y, scale, turns = ctx.saved_tensors
+        along = torch.linalg.vecdot(gradient, y)[..., None] / -y.shape[-1]
+        across = torch.addcmul(gradient, y, along).mul_(scale)
+        return across if turns is None else rotated(across, torch.stack([turns[0], -turns[1]])), None
+
+
+class _SquaredReLU(torch.autograd.Function):
+    """The square and its root; the gradient needs no more."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor) -> tuple[Tensor, Tensor]:
+        root = F.relu(x)
+        return root.square(), root
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: tuple[Tensor, Tensor]) -> None:
+        ctx.mark_non_differentiable(output[1])
+        ctx.set_materialize_grads(False)  # no zeros for it
+        ctx.save_for_backward(output[1])
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor, _: Tensor) -> Tensor:
+        (root,) = ctx.saved_tensors
+        return torch.addcmul(gradient.new_zeros(()), gradient, root, value=2)
+
+
+def rotation(places: int, heads: int, size: int, like: Tensor) -> Tensor:
+    """(2, places, heads, size) cosines and sines of each place (Su et al. 2021, equation 15), the same for all heads; the
+    sines of the first half are negative."""
     rates = PERIODS ** (-torch.arange(0, size, 2, device=like.device, dtype=torch.float32) / size)
-    angles = torch.arange(first, first + length, device=like.device, dtype=torch.float32)[:, None] * rates
-    return torch.stack([angles.cos(), angles.sin()])
+    angles = torch.arange(places, device=like.device, dtype=torch.float32)[:, None] * rates
+    cosine, sine = angles.cos(), angles.sin()
+    turns = torch.stack([torch.cat([cosine, cosine], 1), torch.cat([-sine, sine], 1)])
+    return turns[:, :, None].repeat(1, 1, heads, 1)  # memory of the same form as what is multiplied: twice as fast
 
 
 def rotated(x: Tensor, turns: Tensor) -> Tensor:
-    """(..., T, size) with each pair (first half, second half) turned by its place."""
+    """(B, T, heads, size) with each pair (first half, second half) turned by its place."""
     cosine, sine = turns.to(x.dtype)
     first, second = x.chunk(2, dim=-1)
-    return torch.cat([first * cosine - second * sine, first * sine + second * cosine], dim=-1)
+    return torch.addcmul(x * cosine, torch.cat([second, first], dim=-1), sine)
 
 
 def _own_document(tokens: Tensor) -> Tensor | None:

@@ -86,7 +86,7 @@ class Loop:
         self.seed, self.precision, self.folder = seed, precision, folder
         self.judge, self.watch = judge, watch
         self.device = next(model.parameters()).device
-        self.average = copy.deepcopy(model)
+        self.average = _copied(model)
         self.optimizers = {
             name: _optimizer(getattr(model, name), settings) for name in dict.fromkeys(p.updates for p in model.phases)
         }
@@ -104,7 +104,7 @@ class Loop:
     def seconds_per_step(self, steps: int) -> float:
         """Mean seconds of a step over a run of `steps`, timed on a copy at five places: its phases may cost differently."""
         trial = Loop(
-            copy.deepcopy(self.model),
+            _copied(self.model),
             self.examples,
             self.validation,
             self.settings,
@@ -229,8 +229,8 @@ class Loop:
     def _update_average(self) -> None:
         """Exponential moving average of the weights; a shorter memory in the first steps, which are far from the rest."""
         decay = min(self.settings.ema_decay, (1 + self.step) / (10 + self.step)) if self.settings.ema_decay else 0.0
-        averaged: list[Tensor] = list(self.average.parameters())
-        current: list[Tensor] = list(self.model.parameters())
+        averaged: list[Tensor] = [p for p in self.average.parameters() if p.requires_grad]
+        current: list[Tensor] = [p for p in self.model.parameters() if p.requires_grad]
         torch._foreach_lerp_(averaged, current, 1 - decay)
         for target, source in zip(self.average.buffers(), self.model.buffers(), strict=True):
             target.copy_(source)
@@ -243,7 +243,7 @@ class Loop:
         self.counters.last_loss = loss
         if loss <= self.counters.best_loss:
             self.counters.best_loss, self.counters.best_step = loss, self.step
-            self.best = {name: value.clone() for name, value in self.average.state_dict().items()}
+            self.best = {name: value.clone() for name, value in _moving(self.average).items()}
 
     def _judged(self) -> float:
         return self.judge(self.average.eval()) if self.judge else math.nan
@@ -265,7 +265,7 @@ class Loop:
         return total / count
 
     def _ship(self) -> None:
-        self.model.load_state_dict(self.best or self.average.state_dict())
+        self.model.load_state_dict({**self.model.state_dict(), **(self.best or _moving(self.average))})
         self.model.eval()
 
     def _skip(self) -> None:
@@ -293,8 +293,8 @@ class Loop:
         self.counters.seconds = before.seconds
 
     def _save(self) -> None:
-        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
-        tensors |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
+        tensors = {f"model.{name}": value for name, value in _moving(self.model).items()}
+        tensors |= {f"average.{name}": value for name, value in _moving(self.average).items()}
         tensors |= {f"best.{name}": value for name, value in self.best.items()}
         for owner, optimizer in self.optimizers.items():
             for index, moments in optimizer.state_dict()["state"].items():
@@ -308,8 +308,8 @@ class Loop:
         def part(prefix: str) -> dict[str, Tensor]:
             return {k.removeprefix(prefix): v for k, v in checkpoint.tensors.items() if k.startswith(prefix)}
 
-        self.model.load_state_dict(part("model."))
-        self.average.load_state_dict(part("average."))
+        self.model.load_state_dict({**self.model.state_dict(), **part("model.")})
+        self.average.load_state_dict({**self.average.state_dict(), **part("average.")})
         self.best = {name: value.to(self.device) for name, value in part("best.").items()}
         for owner, optimizer in self.optimizers.items():
             entries: dict[int, dict[str, Tensor]] = {}
@@ -324,9 +324,20 @@ class Loop:
         self.step = checkpoint.step
 
 
+def _copied(model: GenerativeModel) -> GenerativeModel:
+    """A copy that shares what is frozen."""
+    return copy.deepcopy(model, {id(p): p for p in model.parameters() if not p.requires_grad})
+
+
+def _moving(model: GenerativeModel) -> dict[str, Tensor]:
+    """The model's state without frozen parameters, which may be large: whoever builds the model brings them."""
+    frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
+    return {name: value for name, value in model.state_dict().items() if name not in frozen}
+
+
 def _optimizer(module: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
-    matrices = [p for p in module.parameters() if p.ndim >= 2]
-    vectors = [p for p in module.parameters() if p.ndim < 2]
+    moving = [p for p in module.parameters() if p.requires_grad]
+    matrices, vectors = [p for p in moving if p.ndim >= 2], [p for p in moving if p.ndim < 2]
     groups = [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
     betas = (settings.beta1, settings.beta2)
     return torch.optim.AdamW([g for g in groups if g["params"]], lr=settings.learning_rate, betas=betas, fused=True)

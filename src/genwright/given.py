@@ -1,0 +1,62 @@
+"""What a training is asked for: the user's settings over the environment's, with the model named and what follows from them.
+
+Read `trainer.py` next, which begins with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from genwright import settings as settings_layer
+from genwright.errors import GenwrightError
+from genwright.modalities import default_model, open_run
+from genwright.models import MODELS
+from genwright.run import Run
+
+PATHS = ("data", "test", "schema", "start")
+
+
+def complete(data: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+    """All settings that are not left to presets, by dotted name; paths are absolute, so that a run is resumed and judged from
+    wherever its owner stands. GW-0205 for an unknown model, and what the model says of its own settings."""
+    name = str(data) if isinstance(data, str | Path) else f"<{type(data).__module__.split('.')[0]} {_noun(data)}>"
+    begun = first_run(given["start"]) if given.get("start") else None
+    named = given.get("model.name") or given.get("model") or settings_layer.environment_model()
+    model = str(named or (settings_layer.model_name(begun.settings) if begun else default_model(data)))
+    given = {"model": model, **settings_layer.from_environment(model=model), **given, "data": name}
+    if begun:
+        given = {**_of_start(begun, model), **given}
+    for key in PATHS:
+        if given.get(key) and not str(given[key]).startswith("<"):
+            given[key] = str(Path(given[key]).expanduser().absolute())
+    return dict(MODELS[settings_layer.named_model(given)].follow(given))
+
+
+def first_run(folder: str | Path) -> Run:
+    """The run that a training begins with. GW-0214 if it is not one of texts that has weights to go on from."""
+    run = open_run(folder)
+    entry = MODELS[settings_layer.model_name(run.settings)]
+    if entry.kind != "tokens" or not entry.load().phases or not run.state.get("files"):
+        raise GenwrightError(
+            "GW-0214",
+            f"{str(folder)!r} is no finished run on texts whose weights can be tuned further",
+            "Give --start a run of model gpt.",
+        )
+    return run
+
+
+def _of_start(run: Run, model: str) -> dict[str, Any]:
+    """The settings of a run that one that begins with it shares: its network and its tokens."""
+    own = settings_layer.model_name(run.settings)
+    if model != own:
+        raise GenwrightError("GW-0214", f"The run to start from is of model {own}, not {model}", "Leave out --model.")
+    settings = run.settings
+    network = {f"model.{f.name}": getattr(settings.model, f.name) for f in fields(settings.model)}
+    return {**network, "text.tokeniser": settings.text.tokeniser, "text.context": settings.text.context}
+
+
+def _noun(data: Any) -> str:
+    return "array" if hasattr(data, "shape") and not hasattr(data, "columns") else "frame"
