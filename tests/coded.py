@@ -11,7 +11,7 @@ from genwright.data.token_batches import TokenExamples
 from genwright.models import MODELS
 
 TINY = {"width": 16, "latent": 4, "depth": 1, "leaf_rows": 5, "hidden": 16, "knots": 4, "levels": 2, "solver_steps": 2,
-        "head": 8, "length": 12}  # fmt: skip
+        "head": 8, "length": 12, "components": 20, "round_steps": 5, "steps": 60}  # fmt: skip
 CLASSES = 3
 CONTEXT, VOCABULARY = 16, 12
 

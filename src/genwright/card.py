@@ -27,7 +27,7 @@ def text(run: Run) -> str:
         f"- **Made with**: seed {settings['seed']}, preset {settings['preset']}, "
         + ", ".join(f"{name} {value}" for name, value in facts["versions"].items()),
         f"- **Weights**: SHA-256 {facts['files']['weights.safetensors']}",
-        "- **Privacy**: no differential-privacy guarantee; see the distances and copies in report.html.",
+        _privacy(facts.get("privacy")),
         "- **Licence**: the samples follow the licence and the rules of the training data.",
     ]
     if outcome.get("cut"):
@@ -49,6 +49,34 @@ def text(run: Run) -> str:
             "Floor: real held-out data scored the same way. Copycat: training data handed back as if synthetic.",
         ]
     return "\n".join(lines) + "\n"
+
+
+def released(run: Run) -> str:
+    """The card of a release: nothing that was read past the ledger."""
+    facts = run.facts()
+    outcome, files = facts["outcome"], facts["files"]
+    versions = ", ".join(f"{name} {value}" for name, value in facts["versions"].items())
+    lines = [
+        "# Synthetic data generator",
+        "",
+        f"- **Data**: {facts['data']['columns']} columns",
+        f"- **Model**: {facts['model']}, {outcome.get('parameters', 0):,} parameters",
+        _privacy(facts["privacy"]),
+        f"- **Made with**: {versions}",
+        f"- **Weights**: SHA-256 {files['weights.safetensors']}",
+        "- **Licence**: the samples follow the licence and the rules of the training data.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _privacy(given: Mapping[str, Any] | None) -> str:
+    if not given:
+        return "- **Privacy**: no differential-privacy guarantee; see the distances and copies in report.html."
+    return (
+        f"- **Privacy**: epsilon {given['epsilon']:g} at delta {given['delta']:g} (spent {given['spent']:g}), unit: one "
+        f"{given['unit']}, added or removed; every use of the data is in ledger.json. A report looks at real data and stands "
+        "outside the guarantee, as do numbers of rows: `genwright export RUN --release` leaves both out."
+    )
 
 
 def _shape(data: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ EXAMPLES = {
     "  genwright train --config runs/adult-1/run.toml --out runs/again\n"
     "  genwright train --resume runs/adult-1 --steps +500",
     "sample": "genwright sample runs/adult-1 -n 10000 --out synthetic.csv\n"
-    "  genwright sample runs/adult-1 -n 500 --where age=30 --where sex=Female --out thirty.parquet\n"
+    "  genwright sample runs/adult-1 -n 500 --where 'age>=30 and sex in (Female)' --out women.parquet\n"
     "  genwright sample runs/digits-1 -n 64 --label 7 --out sevens.png\n"
     "  genwright sample runs/letters-1 -n 3 --prompt 'Dear Anna,' --temperature 0.8 --out -",
     "chat": "genwright chat runs/talks-1\n  genwright chat runs/letters-1 --temperature 0.7",

@@ -51,7 +51,8 @@ def sample_command(settings: config.Sample) -> None:
     started = time.monotonic()
     path = Path(settings.out or run.folder / "samples" / f"sample-{settings.seed}-{settings.n}{run.suffix}")
     asked: dict[str, Any] = {name: getattr(settings, name) for name in ("label", "prompt", "stop", "regex", *SAMPLER)}
-    asked["where"] = dict(_condition(text) for text in settings.where)
+    rows = run.noun == "rows"
+    asked["where"] = settings.where if rows else dict(_condition(text) for text in settings.where)
     asked["prompts"] = _prompts(settings.prompts) if settings.prompts else []
     asked["schema"] = _schema(settings.schema) if settings.schema else None
     given = {name: value for name, value in asked.items() if value}
@@ -62,6 +63,12 @@ def sample_command(settings: config.Sample) -> None:
             f"--{sorted(unknown)[0]} means nothing for this run",
             f"Its samples know: {', '.join(sorted(run.sample_words))}.",
         )
+    if settings.like:
+        if not rows:
+            raise GenwrightError("GW-0211", "--like completes rows of a table", "Leave it out for this run.")
+        made = run.write_completed(Path(settings.like), path, seed=settings.seed)
+        print(f"{made:,} rows like those in {settings.like}, completed, in {path}")
+        return
     n = len(asked["prompts"]) or settings.n
     if settings.out == "-" and run.noun == "texts":
         return _write_to_terminal(run, n, settings.seed, given)
@@ -169,6 +176,12 @@ def export_command(settings: config.Export) -> None:
     from genwright.export import export_run
 
     run = _open(settings.run)
+    if settings.release:
+        from genwright.release import release
+
+        folder = release(run, Path(settings.out or f"{run.folder}-release"))
+        print(f"{folder} may leave the building: {', '.join(sorted(path.name for path in folder.iterdir()))}")
+        return
     asked = {name: value for name, value in vars(settings).items() if name in SAMPLER}
     made = export_run(run, Path(settings.out or run.folder / "model.onnx"), **asked)
     print(f"{made.path} ({made.path.stat().st_size / 1e6:.1f} MB) draws as the run does: 16 images differ by")
@@ -247,7 +260,7 @@ def impute_command(settings: config.Impute) -> None:
     source = Path(settings.file)
     stem, _, suffix = source.name.partition(".")
     path = Path(settings.out) if settings.out else source.with_name(f"{stem}-imputed.{suffix}")
-    rows = run.write_imputed(source, path, seed=settings.seed)
+    rows = run.write_imputed(source, path, seed=settings.seed, draws=settings.draws or None)
     print(f"{rows:,} rows without missing values in {path}")
 
 
@@ -360,12 +373,43 @@ def info_command(settings: config.Info) -> None:
     from genwright import card
 
     run = _open(settings.run)
+    if settings.privacy:
+        return _show_ledger(run)
     if run.state["status"] == "finished":
-        print(card.text(run))
+        print(
+            card.text(run)
+            if (run.folder / "log.jsonl").exists() or "privacy" not in run.facts()
+            else card.released(run)
+        )
     else:
         print(f"{run.folder}: {run.state['status']}; go on with: genwright train --resume {run.folder}")
     for name, value in run.facts()["settings"].items():
         print(f"  {name:<28} {value}")
+
+
+def _show_ledger(run: Any) -> None:
+    """Every use of the data and its cost, with epsilon computed from the file alone."""
+    from rich.console import Console
+    from rich.table import Table as Grid
+
+    from genwright.guarantee import LEDGER
+    from genwright.privacy.ledger import PrivacyLedger
+
+    path = run.folder / LEDGER
+    if not path.exists():
+        raise GenwrightError("GW-0614", f"{run.folder} has no privacy guarantee", "Train with --epsilon.")
+    ledger = PrivacyLedger.open(path)
+    rows = ledger.table()
+    grid = Grid(*rows[0])
+    for row in rows:
+        grid.add_row(*(f"{value:.5g}" if isinstance(value, float) else str(value) for value in row.values()))
+    Console(width=None if sys.stdout.isatty() else 160).print(grid)
+    guarantee = ledger.guarantee
+    print(
+        f"Neighbours: one {ledger.unit} added or removed. "
+        f"Guarantee: epsilon {guarantee.epsilon:g} at delta {guarantee.delta:g}."
+    )
+    print(f"Planned: epsilon {ledger.epsilon_planned():.4f}. Spent so far: epsilon {ledger.epsilon_spent():.4f}.")
 
 
 def demo_command(settings: config.Demo) -> None:

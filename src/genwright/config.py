@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from genwright.model_settings import TabularARSettings
+from genwright.privacy_settings import PrivacySettings
 from genwright.setting import setting
 from genwright.text_settings import TextSettings
 
@@ -45,6 +46,10 @@ class TrainingSettings:
     warmup_steps: int = setting(30, "steps over which the learning rate rises", low=0)
     final_rate: float = setting(0.0, "learning rate at the end, as a share of the highest", low=0, high=1)
     weight_decay: float = setting(0.01, "AdamW decay on weights of two or more dimensions", low=0, high=1)
+    optimizer: str = setting(
+        "adamw", "muon: matrices of linear layers move by Muon, all else by AdamW", choices=("adamw", "muon")
+    )
+    matrix_rate: float = setting(0.02, "highest learning rate of Muon", low=0)
     beta1: float = setting(0.9, "AdamW memory of the gradient", low=0, high=0.9999)
     beta2: float = setting(0.99, "AdamW memory of the squared gradient", low=0, high=0.99999)
     clip_norm: float = setting(5.0, "longest gradient, as a Euclidean norm; 0: not clipped", low=0)
@@ -80,6 +85,8 @@ class Train:
     test: str = setting("", "a file of real rows to judge by instead of a hold-out")
     target: str = setting("", "column to predict in the report's utility test; empty: every column")
     schema: str = setting("", "a schema.toml that says what the columns are; empty: found by looking")
+    epsilon: float = setting(0.0, "privacy guarantee for tables: the smaller, the stronger; 0: none", low=0, high=1000)
+    delta: str = setting("auto", "its delta, such as 1e-6; auto: 1e-6, or by --privacy.rows")
     start: str = setting("", "a run on texts whose weights and tokens the training begins with, to tune it further")
     rows: int = setting(
         0, "synthetic rows to write after training; 0: as many as training rows, at most 100,000", low=0
@@ -93,6 +100,7 @@ class Train:
     training: TrainingSettings = field(default_factory=TrainingSettings, metadata={"help": "the loop"})
     table: TableSettings = field(default_factory=TableSettings, metadata={"help": "how table values become codes"})
     images: ImageSettings = field(default_factory=ImageSettings, metadata={"help": "how image files become examples"})
+    privacy: PrivacySettings = field(default_factory=PrivacySettings, metadata={"help": "how epsilon is spent"})
     text: TextSettings = field(default_factory=TextSettings, metadata={"help": "how texts become tokens"})
 
 
@@ -108,8 +116,11 @@ class Sample:
         "texts: .txt, .jsonl, .csv, .parquet, a folder, - for the terminal); empty: samples/ in the run folder",
     )
     where: tuple[str, ...] = setting(
-        (), "what every row or text must have, as COLUMN=VALUE; may be given several times"
+        (),
+        "what every row must fulfil, as 'age>=30 and sex in (Female) and income is missing'; texts: COLUMN=VALUE; "
+        "may be given several times",
     )
+    like: str = setting("", "file of partly filled rows: each is completed, what it has stays; -n is not used")
     prompt: str = setting("", "what texts begin with, or what the user says to an assistant")
     prompts: str = setting(
         "", "file with prompts, one a line or as the training texts: one text for each, -n is not used"
@@ -194,6 +205,7 @@ class Impute:
     run: str = setting("", "folder of the run", positional=True)
     file: str = setting("", "table with missing values, with the columns of the training data", positional=True)
     out: str = setting("", "file to write; empty: <name>-imputed beside the input")
+    draws: int = setting(0, "fill each row so many times, for multiple imputation; 0: once", low=0, high=1000)
     seed: int = setting(0, "seed of the draw", low=0)
 
 
@@ -236,10 +248,15 @@ class Reconstruct:
 
 @dataclass(frozen=True)
 class Export:
-    """Write what draws a run's images as an ONNX file, for use without Genwright."""
+    """Write what draws a run's images as an ONNX file, for use without Genwright; or what may leave the building.
+
+    `--release` writes a folder that samples as the run does, without what looked at real data outside the guarantee: no
+    report, no log, no path, no number of rows.
+    """
 
     run: str = setting("", "folder of the run", positional=True)
-    out: str = setting("", "file to write; empty: model.onnx in the run folder")
+    out: str = setting("", "file to write; empty: model.onnx in the run folder; with --release, the folder")
+    release: bool = setting(False, "write the folder that may leave the building, of a run with a guarantee")
     guidance: str = setting("", "flow: how far images are pushed towards their label; empty: as trained")
     solver: str = setting("", "flow: heun or euler; empty: as trained")
     solver_steps: str = setting("", "flow: steps of the solver; empty: as trained")
@@ -264,6 +281,7 @@ class Info:
     """Say how a run was made, how far it is and what is in it."""
 
     run: str = setting("", "folder of the run", positional=True)
+    privacy: bool = setting(False, "show the privacy ledger, with epsilon computed anew")
 
 
 @dataclass(frozen=True)

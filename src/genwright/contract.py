@@ -130,8 +130,12 @@ class GenerativeModel(nn.Module, ABC):
     """Has latent vectors: `latents` draws them, `decode` makes examples of them (interpolation, editing)."""
     encodes: bool = False
     """`encode` finds what `decode` makes an example of again, nearly (reconstruction)."""
+    private: bool = False
+    """Without gradients: `fit` sees examples through a ledger's mechanisms alone, by what `plan` has put into its plan."""
     streams: bool = False
     """Of tokens: `stream` draws one after another, so that what may come next can be restricted on the way."""
+    restricts: bool = False
+    """Of rows: `sample_within` can be asked for conditions on any positions; other models' rows are drawn and sifted."""
     selects_by: str | None = None
     """What picks the snapshot that ships: the phase of this name by its loss on a held-out slice; SAMPLES: the distance of
     samples from that slice (losses of a GAN say nothing); None: the last one ships."""
@@ -153,10 +157,23 @@ class GenerativeModel(nn.Module, ABC):
         `batches` runs once over all training examples when iterated; a model that does not iterate costs no privacy.
         """
 
+    @staticmethod
+    def plan(ledger: Any, columns: int, **settings: Any) -> None:
+        """Plan what `fit` will release of rows of so many columns: all that is left in the ledger."""
+        raise NotImplementedError("this model plans no releases")
+
     @abstractmethod
     @torch.no_grad()
     def sample(self, n: int, *, condition: Tensor | None = None, generator: torch.Generator) -> Batch:
         """n new examples; `generator` is the only source of randomness. Conditions as in `Batch`, first axis n."""
+
+    def sample_within(self, n: int, factors: Mapping[int, Tensor], *, generator: torch.Generator) -> Batch:
+        """n rows of the distribution that is the model's times the factors of the codes at some positions.
+
+        A factor is 0 or more for each code of the span, (size,); for a span that refines, (parent's size, size), and its
+        parent then has one too.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not draw rows within limits")
 
     def stream(self, prompts: Tensor, *, generator: torch.Generator, **how: Any) -> Iterator[Tensor]:
         """(B,) tokens that follow (B, P) prompts, place after place; see `networks/drawing.py`."""

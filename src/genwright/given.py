@@ -16,6 +16,7 @@ from genwright.modalities import default_model, open_run
 from genwright.models import MODELS
 from genwright.run import Run
 
+PRIVATE_MODEL = "mixture"
 PATHS = ("data", "test", "schema", "start")
 
 
@@ -25,7 +26,7 @@ def complete(data: Any, given: Mapping[str, Any]) -> dict[str, Any]:
     name = str(data) if isinstance(data, str | Path) else f"<{type(data).__module__.split('.')[0]} {_noun(data)}>"
     begun = first_run(given["start"]) if given.get("start") else None
     named = given.get("model.name") or given.get("model") or settings_layer.environment_model()
-    model = str(named or (settings_layer.model_name(begun.settings) if begun else default_model(data)))
+    model = str(named or (settings_layer.model_name(begun.settings) if begun else _suiting(data, given)))
     given = {"model": model, **settings_layer.from_environment(model=model), **given, "data": name}
     if begun:
         given = {**_of_start(begun, model), **given}
@@ -33,6 +34,13 @@ def complete(data: Any, given: Mapping[str, Any]) -> dict[str, Any]:
         if given.get(key) and not str(given[key]).startswith("<"):
             given[key] = str(Path(given[key]).expanduser().absolute())
     return dict(MODELS[settings_layer.named_model(given)].follow(given))
+
+
+def _suiting(data: Any, given: Mapping[str, Any]) -> str:
+    """The default model; of tables under a guarantee, the one that is best there."""
+    usual = default_model(data)
+    private = float(given.get("epsilon") or 0) > 0 and MODELS[usual].kind == "row"
+    return PRIVATE_MODEL if private else usual
 
 
 def first_run(folder: str | Path) -> Run:

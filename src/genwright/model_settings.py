@@ -40,6 +40,23 @@ class TVAESettings:
 
 
 @dataclass(frozen=True)
+class MixtureSettings:
+    """A mixture of products fitted to noisy counts of pairs of columns: the best tables under a privacy guarantee."""
+
+    components: int = setting(200, "products in the mixture", low=1, high=10_000)
+    rounds: float = setting(5.0, "measured pairs for each column", low=0, high=100)
+    ones_share: float = setting(0.3, "share of the privacy budget for counts of single columns", low=0.01, high=0.99)
+    round_steps: int = setting(30, "steps of the fit between choices of pairs", low=1, high=10_000)
+    steps: int = setting(300, "steps of the last fit", low=1, high=100_000)
+    target: str = setting("", "column whose pairs with all others are measured first; empty: --target")
+
+
+@dataclass(frozen=True)
+class MSTSettings:
+    """A tree of pairs of columns with noisy counts: the classic baseline under a privacy guarantee."""
+
+
+@dataclass(frozen=True)
 class FlowSettings:
     """Flow matching with a U-Net: the best pictures, sampled in some tens of network calls."""
 
@@ -186,7 +203,7 @@ class PixelARSettings:
 class GPTSettings:
     """A Transformer that writes one token after another."""
 
-    width: int = setting(192, "size of the vectors; made a multiple of `head`", low=8, high=16384)
+    width: int = setting(128, "size of the vectors; made a multiple of `head`", low=8, high=16384)
     depth: int = setting(4, "blocks of attention and hidden layer", low=1, high=128)
     head: int = setting(32, "size of one attention head, even", low=2, high=256)
     key_heads: int = setting(0, "heads of keys and values that the others share; 0: one for each", low=0, high=128)

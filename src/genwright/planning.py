@@ -13,11 +13,14 @@ from typing import Any
 import torch
 
 from genwright import settings as settings_layer
+from genwright.config import Train
 from genwright.contract import DataSpec
 from genwright.dataset import extent_of
 from genwright.errors import GenwrightError
 from genwright.given import complete
+from genwright.guarantee import Guard
 from genwright.modalities import new_run
+from genwright.models import MODELS
 from genwright.run import build_model
 from genwright.training.devices import choose_device, choose_precision, set_threads
 from genwright.training.loop import Loop
@@ -34,6 +37,8 @@ def plan(data: Any, given: Mapping[str, Any]) -> str:
     dataset = new_run(Path(), name).open_dataset(data, settings)
     extent = extent_of(dataset)
     settings = settings_layer.build(given, extent)
+    if settings.epsilon:
+        return _private_plan(settings, dataset)
     set_threads(settings.threads)
     device = choose_device(settings.device)
     codec = dataset.fit_codec(settings)
@@ -69,6 +74,26 @@ def plan(data: Any, given: Mapping[str, Any]) -> str:
         ]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform != "darwin" else 1e9)
     lines += [f"Memory      {peak:.1f} GB so far at most", "Nothing was written. Leave out --dry-run to train."]
+    return "\n".join(lines)
+
+
+def _private_plan(settings: Train, dataset: Any) -> str:
+    """What a training under a guarantee would release; nothing is drawn, and no row but their kinds is looked at."""
+    guard = Guard.open(settings, None)
+    guard.plan(dataset)
+    ledger, name = guard.ledger, settings_layer.model_name(settings)
+    lines = [
+        f"Guarantee   epsilon {ledger.guarantee.epsilon:g} at delta {ledger.guarantee.delta:g}, unit: one {ledger.unit}"
+    ]
+    for row in ledger.table():
+        noise = "" if row["noise"] is None else f", noise {row['noise']:.4g}"
+        lines.append(f"  {row['purpose']}: {row['mechanism']}, {row['planned']} times{noise}")
+    if MODELS[name].load().phases:
+        lines.append(f"  training: {settings.steps:,} steps, with the least noise that the rest of the budget allows")
+    lines += [
+        f"Planned     epsilon {ledger.epsilon_planned():.4f}",
+        "Nothing was written. Leave out --dry-run to train.",
+    ]
     return "\n".join(lines)
 
 

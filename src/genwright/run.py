@@ -158,7 +158,11 @@ class Run(ABC):
             "name": state.get("data", {}).get("name", ""),
             "model": settings_layer.model_name(self.settings),
             "settings": {name: value for name, value in settings_layer.flatten(self.settings).items() if value != ""},
-            **{name: state[name] for name in ("data", "outcome", "seconds", "versions", "files") if name in state},
+            **{
+                name: state[name]
+                for name in ("data", "outcome", "seconds", "versions", "files", "privacy")
+                if name in state
+            },
         }
 
     def log(self) -> list[dict[str, float]]:

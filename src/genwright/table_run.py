@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,14 @@ import numpy as np
 import polars as pl
 import torch
 
+from genwright.codecs.allowed import Allowed, check, given_values
 from genwright.codecs.table import TableCodec
 from genwright.config import Train
+from genwright.contract import FREE, PRESENT
+from genwright.data.condition_text import Where, condition_of
+from genwright.data.conditions import Condition, Group
 from genwright.data.origin import Origin
+from genwright.data.schema import Schema
 from genwright.data.sources import open_table
 from genwright.data.writers import to_user_frame, write_table
 from genwright.errors import GenwrightError
@@ -21,6 +25,9 @@ from genwright.progress import Advance, no_progress
 from genwright.report import Report, write_report
 from genwright.run import Run
 from genwright.tables import FRAME_ROWS, Table, read_like
+from genwright.training.devices import choose_device
+
+PATIENCE_ROWS = 100_000  # drawn without one that fulfils a condition, before it counts as impossible
 
 
 class TableRun(Run):
@@ -35,24 +42,71 @@ class TableRun(Run):
         """The table, split; once trained, typed by the schema of then."""
         return Table.open(data, settings, self.codec.schema if self.state["status"] != "started" else None)
 
-    def sample(self, n: int = 1000, *, where: Mapping[str, Any] | None = None, seed: int = 0) -> Any:
+    def sample(self, n: int = 1000, *, where: Where | None = None, seed: int = 0) -> Any:
         """n synthetic rows, as the kind of frame that was trained on; a typed polars frame if it was a file.
 
-        `where` maps columns to the value that every row must have. Same seed, same rows; it has nothing to do with the
-        seed of the training.
+        `where` is what every row must fulfil: "age>=30 and sex in (Female)", or {"age": 30, "sex": ["Female"]}; see
+        docs/tables.md. Same seed, same rows; it has nothing to do with the seed of the training.
         """
         return self._users(self.sample_typed(n, where=where, seed=seed), self.origin)
 
     def sample_typed(
-        self, n: int, *, where: Mapping[str, Any] | None = None, seed: int = 0, advance: Advance = no_progress
+        self, n: int, *, where: Where | None = None, seed: int = 0, advance: Advance = no_progress
     ) -> pl.DataFrame:
         """n synthetic rows as a typed polars frame, whatever was trained on; advance(done, total) after each chunk."""
         if n < 1:
             raise GenwrightError("GW-0206", f"Cannot draw {n} rows", "Ask for one row or more.")
-        condition = torch.from_numpy(self.codec.encode_condition(dict(where), n)) if where else None
-        codes = self._codes(n, condition, seed, advance)
-        frame = self.codec.decode(codes, generator=np.random.default_rng([seed, 1]), where=where)
-        return frame
+        if where:
+            return self._sample_where(n, condition_of(where, self.codec.schema), seed, advance)
+        return self.codec.decode(self._codes(n, None, seed, advance), generator=np.random.default_rng([seed, 1]))
+
+    def _sample_where(self, n: int, condition: Condition, seed: int, advance: Advance) -> pl.DataFrame:
+        """n rows that fulfil a condition. What the model cannot keep to as it draws is sifted from what it drew."""
+        check(self.codec, condition)
+        given, values = given_values(condition), np.random.default_rng([seed, 1])
+        if given is not None:
+            try:
+                codes = self._codes(n, torch.from_numpy(self.codec.encode_condition(given, n)), seed, advance)
+                return self.codec.decode(codes, generator=values, where=given)
+            except GenwrightError as error:
+                if error.code != "GW-0403":  # a model that cannot be given values says so at once
+                    raise
+        allowed = Allowed(self.codec, condition)
+        sifts = allowed.rest is not None or not self.model.restricts
+        parts: list[pl.DataFrame] = []
+        kept = drawn = 0
+        while kept < n:
+            size = self.examples_at_a_time if sifts else min(self.examples_at_a_time, n - kept)
+            codes = self._codes_within(allowed, size, [seed, len(parts)])
+            parts.append(allowed.decode(codes, values, drawn))
+            kept, drawn = kept + len(parts[-1]), drawn + size
+            if not kept and drawn >= PATIENCE_ROWS:
+                raise self._never(condition, drawn, seed)
+            note = f"{kept:,} of {drawn:,} rows drawn fulfil the condition ({kept / drawn:.2%})" if sifts else ""
+            advance(min(kept, n), n, note)
+        return pl.concat(parts).head(n)
+
+    def _codes_within(self, allowed: Allowed, size: int, seed: list[int]) -> np.ndarray:
+        """The codes of `size` rows that keep to what is allowed of each column; fewer where the model cannot do that."""
+        device = choose_device(self.settings.device)
+        generator = torch.Generator(device).manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
+        if self.model.restricts and allowed.factors:
+            factors = {span: torch.from_numpy(factor) for span, factor in allowed.factors.items()}
+            return self.model.sample_within(size, factors, generator=generator).x.cpu().numpy()
+        codes = self.model.sample(size, generator=generator).x.cpu().numpy()
+        return codes[allowed.accepts(codes, np.random.default_rng([*seed, 3]))]
+
+    def _never(self, condition: Condition, drawn: int, seed: int) -> GenwrightError:
+        """Names the part of the condition that the fewest free rows fulfil."""
+        free = self.sample_typed(self.examples_at_a_time, seed=seed)
+        parts = condition.parts if isinstance(condition, Group) and condition.every else (condition,)
+        share, rarest = min((int(part.holds(free).sum()) / len(free), str(part)) for part in parts)
+        return GenwrightError(
+            "GW-0222",
+            f"None of {drawn:,} rows drawn fulfils the condition {str(condition)!r}; "
+            f"{rarest!r} alone holds in {share:.2%} of {len(free):,}",
+            "Ask for less" + ("" if self.model.restricts else ", or train tabular-ar, which keeps to it as it draws"),
+        )
 
     def _users(self, typed: pl.DataFrame, origin: Origin) -> Any:
         """In a file every cell has its text; in Python it has its type, and a frame that of the user's library."""
@@ -65,29 +119,61 @@ class TableRun(Run):
         text = self.origin.format == "csv" and Path(path).name.endswith((".parquet", ".jsonl", ".jsonl.gz"))
         return typed if text else self.codec.schema.format(typed)
 
-    def impute(self, table: Any, *, seed: int = 0) -> Any:
-        """The table (path or frame) with its missing values drawn from the model, given each row's other values."""
-        return self._users(self._impute(table, seed), open_table(table).origin)
+    def impute(self, table: Any, *, draws: int | None = None, seed: int = 0) -> Any:
+        """The table (path or frame) with its missing values drawn from the model, given each row's other values.
 
-    def write_imputed(self, table: Any, path: Path, *, seed: int = 0) -> int:
-        """Impute a table into a file; returns the number of its rows."""
-        frame = self._impute(table, seed)
-        write_table(self._filed(frame, path), path, open_table(table).origin)
+        With `draws`, a list of so many such tables (multiple imputation), drawn with seed, seed + 1, ...: they differ by as
+        much as the values are uncertain.
+        """
+        typed, origin = self._with_holes(table), open_table(table).origin
+        filled = [self._users(self._filled(typed, seed + draw), origin) for draw in range(draws or 1)]
+        return filled if draws else filled[0]
+
+    def write_imputed(self, table: Any, path: Path, *, draws: int | None = None, seed: int = 0) -> int:
+        """Impute a table into a file, or into NAME-1, NAME-2, ... for `draws`; returns the number of its rows."""
+        typed, origin = self._with_holes(table), open_table(table).origin
+        name, dot, suffix = path.name.partition(".")
+        for draw in range(draws or 1):
+            place = path.with_name(f"{name}-{draw + 1}{dot}{suffix}") if draws else path
+            write_table(self._filed(self._filled(typed, seed + draw), place), place, origin)
+        return len(typed)
+
+    def complete(self, table: Any, *, seed: int = 0) -> Any:
+        """Whole rows that begin as those of a table (path or frame) of some of the columns: all cells without a value are
+        drawn, missing values among them where the column has them. GW-0112 for a column that is not the run's."""
+        return self._users(self._completed(table, seed), self.origin)
+
+    def write_completed(self, table: Any, path: Path, *, seed: int = 0) -> int:
+        """Complete the rows of a table into a file; returns their number."""
+        frame = self._completed(table, seed)
+        write_table(self._filed(frame, path), path, self.origin)
         return len(frame)
 
-    def _impute(self, table: Any, seed: int) -> pl.DataFrame:
-        typed = read_like(table, self.codec.schema, what="table to impute", most=2**62)
-        condition = torch.from_numpy(self.codec.encode_partial(typed))
-        drawn = self.codec.decode(self._codes(len(typed), condition, seed), generator=np.random.default_rng([seed, 2]))
-        filled = typed.with_columns(typed[name].fill_null(drawn[name]) for name in typed.columns)
-        return filled
+    def _with_holes(self, table: Any) -> pl.DataFrame:
+        return read_like(table, self.codec.schema, what="table to impute", most=2**62)
+
+    def _filled(self, typed: pl.DataFrame, seed: int) -> pl.DataFrame:
+        drawn = self._drawn_around(typed, self.codec.encode_partial(typed), seed)
+        return typed.with_columns(typed[name].fill_null(drawn[name]) for name in typed.columns)
+
+    def _completed(self, table: Any, seed: int) -> pl.DataFrame:
+        source = open_table(table)
+        begun = Schema(tuple(self.codec.schema[name] for name in source.columns))
+        typed = pl.concat([begun.parse(frame) for frame in source.batches()])
+        codes = self.codec.encode_partial(typed)
+        drawn = self._drawn_around(typed, np.where(codes == PRESENT, FREE, codes), seed)
+        return drawn.with_columns(typed[name].fill_null(drawn[name]) for name in typed.columns)
+
+    def _drawn_around(self, typed: pl.DataFrame, given: np.ndarray, seed: int) -> pl.DataFrame:
+        codes = self._codes(len(typed), torch.from_numpy(given), seed)
+        return self.codec.decode(codes, generator=np.random.default_rng([seed, 2]))
 
     def write_samples(
         self,
         path: Path,
         n: int,
         *,
-        where: Mapping[str, Any] | None = None,
+        where: Where | None = None,
         seed: int = 0,
         advance: Advance = no_progress,
     ) -> Path:

@@ -7,6 +7,7 @@ Read `codecs/table.py` next for how values become codes.
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from genwright.codecs.private_table import require_declared, schema_of_types
 from genwright.codecs.table import TableCodec
 from genwright.config import Train
 from genwright.data.batches import Examples, codes_on_disk, split
@@ -42,13 +44,17 @@ class Table:
         source = open_table(data)
         if schema is None and settings.schema:
             schema = _read_schema(Path(settings.schema))
+        if schema is None and settings.epsilon:
+            schema = _declared(source)
         schema = schema or Schema.inspect(source)
         if not schema.columns:
             raise GenwrightError("GW-0118", f"{source.name!r} has no columns", "Give a table with columns.")
         if settings.target:
             _ = schema[settings.target]  # raises GW-0112 with the nearest name
-        rows = sum(len(frame) for frame in source.batches())
         share = 0.0 if settings.test else settings.holdout
+        if settings.epsilon:
+            return cls(source, schema, np.concatenate([split_by_content(f, share) for f in source.batches()]))
+        rows = sum(len(frame) for frame in source.batches())
         return cls(source, schema, split(rows, share, seed=settings.seed))
 
     @functools.cached_property
@@ -128,6 +134,21 @@ class Table:
             parts.append(frame.filter(pl.Series(keep[start : start + len(frame)])))
             start += len(frame)
         return pl.concat(parts) if parts else self.schema.parse(pl.DataFrame(schema=self.source.columns))
+
+
+def _declared(source: TableSource) -> Schema:
+    """The schema that the types of the source declare. GW-0610 for a text file, whose kinds only values would tell."""
+    typed = source.origin.format in ("parquet", "frame")
+    return schema_of_types(next(source.batches()).schema) if typed else require_declared(None)
+
+
+def split_by_content(frame: pl.DataFrame, share: float) -> np.ndarray:
+    """(rows,) True for about `share` of the rows: each row's own content decides, so that no row moves another."""
+    if not share:
+        return np.zeros(len(frame), dtype=bool)
+    words = frame.select(pl.concat_str(pl.all().cast(pl.String).fill_null("\x00"), separator="\x1f")).to_series()
+    marks = [int.from_bytes(hashlib.blake2b(word.encode(), digest_size=6).digest(), "big") for word in words]
+    return np.array(marks) < share * 2**48
 
 
 def _read_schema(path: Path) -> Schema:

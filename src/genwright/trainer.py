@@ -27,19 +27,23 @@ from genwright.dataset import Codec, Dataset, extent_of
 from genwright.errors import GenwrightError
 from genwright.folder import locked, next_free, sha256, write_json, write_text
 from genwright.given import complete, first_run
+from genwright.guarantee import LEDGER, Guard, anything_spent
 from genwright.modalities import new_run, open_run
 from genwright.models import MODELS
 from genwright.networks.adapters import start_from
 from genwright.progress import Progress
 from genwright.run import FORMAT, Run, build_model
+from genwright.tables import Table
 from genwright.tracking import Tracker, check_installed, following, open_tracker
 from genwright.training import checkpoints
 from genwright.training.budget import Budget
 from genwright.training.checkpoints import load_tensors
 from genwright.training.devices import choose_device, choose_precision, set_threads
 from genwright.training.loop import Loop, Outcome
+from genwright.training.private import Private
 from genwright.training.stop import Stop
 
+CODEC_FILES = ("codec.json", "codec.safetensors")
 COLLAPSE = 3.0  # times the best distance of samples, at which a training is said to have collapsed
 
 
@@ -77,7 +81,11 @@ def start(data: Any, given: Mapping[str, Any], *, quiet: bool = False) -> Run:
         try:
             return _Training(run, given, Progress(quiet=quiet), stop).go()
         except GenwrightError:
-            if run.state["status"] == "started" and not (folder / "checkpoints").exists():
+            if (
+                run.state["status"] == "started"
+                and not (folder / "checkpoints").exists()
+                and not anything_spent(folder)
+            ):
                 _forget(folder)
             raise
 
@@ -102,7 +110,7 @@ def resume_run(folder: str | Path, *, data: Any = None, steps: Any = None, quiet
 
 def _forget(folder: Path) -> None:
     """Take back what a training that could not begin has written: a mistake in its words leaves no run behind."""
-    for name in ("run.toml", "schema.toml", "state.json", "log.jsonl", "lock"):
+    for name in ("run.toml", "schema.toml", "state.json", "log.jsonl", LEDGER, "lock"):
         (folder / name).unlink(missing_ok=True)
     with contextlib.suppress(OSError):  # not empty: somebody else's files
         folder.rmdir()
@@ -128,6 +136,7 @@ class _Training:
         self.settings: Train = settings_layer.build(given)
         self.seconds: dict[str, float] = {}
         self.said: set[str] = set()
+        self.guard: Guard | None = None
 
     def go(self) -> Run:
         check_installed(self.settings.track)
@@ -135,6 +144,8 @@ class _Training:
         budget = Budget(limit, reserve=_reserve(limit))
         self.progress.say(f"Run folder: {self.run.folder}")
         dataset = self._prepare()
+        if self.settings.epsilon:
+            self.guard = Guard.open(self.settings, self.run.folder)
         if self.run.state["status"] != "trained":
             self._train(dataset, budget)
         self._finish(budget)
@@ -180,14 +191,14 @@ class _Training:
         name = settings_layer.model_name(settings)
         with self.progress.phase("Coding"):
             first = first_run(settings.start) if settings.start else None
-            codec = first.codec if first else dataset.fit_codec(settings)
+            codec = first.codec if first else self._codec(dataset)
             self._say_notes(dataset)
             torch.manual_seed(settings.seed)
             model = build_model(name, settings.model, codec.spec)
             if first:
                 start_from(model, load_tensors(first.folder / "weights.safetensors"), str(first.folder))
             model.to(device)
-            share = settings.training.validation if model.selects_by else 0.0
+            share = settings.training.validation if model.selects_by and not self.guard else 0.0
             examples, validation = dataset.encode(codec, validation=share, seed=settings.seed)
         self.seconds["coding"] = time.monotonic() - started
         outcome = None
@@ -196,9 +207,35 @@ class _Training:
         started = time.monotonic()
         with self.progress.phase("Fitting"):
             torch.manual_seed(settings.seed)
-            model.eval().fit(examples.once(device), None)
+            model.eval().fit(examples.once(device), self.guard.ledger if self.guard else None)
         self.seconds["fitting"] = time.monotonic() - started
         self._save(codec, model, outcome, threads, device)
+
+    def _codec(self, dataset: Dataset) -> Codec:
+        """The codec; under a guarantee, kept at once, as what was paid for it would be lost."""
+        if self.guard is None:
+            return dataset.fit_codec(self.settings)
+        assert isinstance(dataset, Table)
+        folder = self.run.folder
+        if self.run.state.get("files"):
+            return self.run.codec
+        self.guard.plan(dataset)
+        codec = self.guard.codec(dataset)
+        self._write_codec(codec)
+        self.run.update_state(files={name: sha256(folder / name) for name in CODEC_FILES})
+        return codec
+
+    def _private(self, model: GenerativeModel, codec: Codec, examples: int, precision: torch.dtype) -> Private | None:
+        if self.guard is None:
+            return None
+        private = self.guard.steps(model, examples)
+        private.prepare(model, codec.spec, precision, self.progress.say)
+        return private
+
+    def _write_codec(self, codec: Codec) -> None:
+        write_json(self.run.folder / "codec.json", codec.to_json())
+        arrays = {name: torch.tensor(array) for name, array in codec.arrays().items()}
+        checkpoints.write_tensors(self.run.folder / "codec.safetensors", arrays)
 
     def _loop(
         self, model: GenerativeModel, codec: Codec, examples: ExampleSet, validation: ExampleSet, budget: Budget
@@ -215,6 +252,7 @@ class _Training:
             folder=folder / "checkpoints",
             judge=self.run.judge(codec, validation),
             watch=self.run.watcher(codec),
+            private=self._private(model, codec, len(examples), precision),
         )
         for warning in loop.resume():
             self.progress.say(f"Warning: {warning}.")
@@ -248,11 +286,12 @@ class _Training:
         self, codec: Codec, model: GenerativeModel, outcome: Outcome | None, threads: int, device: torch.device
     ) -> None:
         folder = self.run.folder
-        write_json(folder / "codec.json", codec.to_json())
-        arrays = {name: torch.tensor(array) for name, array in codec.arrays().items()}
-        checkpoints.write_tensors(folder / "codec.safetensors", arrays)
+        self._write_codec(codec)
         checkpoints.write_tensors(folder / "weights.safetensors", model.state_dict())
-        names = ("codec.json", "codec.safetensors", "weights.safetensors")
+        names = (*CODEC_FILES, "weights.safetensors")
+        if self.guard:
+            self.guard.ledger.settle()
+            self.run.update_state(privacy=self.guard.facts())
         parameters = sum(parameter.numel() for parameter in model.parameters())
         facts: dict[str, Any] = {"parameters": parameters, "threads": threads, "device": str(device)}
         if outcome:

@@ -33,6 +33,9 @@ def place(folder: Path) -> None:
     people.csv(folder, 400, "patients.csv")
     people.csv(folder, 100, "test.csv")
     people.csv(folder, 100, "synthetic.csv")
+    people.frame(4000).select("age", "education", "sex", "hours-per-week", "income").write_parquet(
+        folder / "visits.parquet"
+    )
     pixels, labels = coded.pictures(90)
     for number, (image, label) in enumerate(zip(pixels, labels, strict=True)):
         path = folder / "photos" / ("bars", "lines", "stripes")[label] / f"{number}.png"
@@ -110,6 +113,8 @@ def test_every_example_trains(path, tmp_path):
     if MODELS[settings.named_model(given)].kind == "grid":
         pixels, labels = coded.pictures(60)
         data = (pixels.transpose(0, 2, 3, 1), labels)
+    if given.get("epsilon"):
+        data = people.frame(200).select("age", "education-num", "sex", "income")  # typed: a CSV needs a schema
     if MODELS[settings.named_model(given)].kind == "tokens":
         data = coded_texts.TRAIN
         given["model.length"] = 16

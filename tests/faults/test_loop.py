@@ -1,5 +1,6 @@
 """The loop under interruption and damage: exact resume, skipped and rolled-back steps, damaged checkpoints."""
 
+import dataclasses
 import hashlib
 import math
 
@@ -73,6 +74,19 @@ def test_interrupted_and_resumed_is_uninterrupted(name, tmp_path):
         assert digest(resumed.model) == digest(whole.model)
         assert digest(resumed.average) == digest(whole.average)
         assert resumed.counters.best_step == whole.counters.best_step
+
+
+def test_two_optimisers_resume_exactly(tmp_path):
+    settings = dataclasses.replace(SETTINGS, optimizer="muon")
+    whole = loop("gpt", tmp_path / "whole", settings=settings)
+    run(whole)
+    assert set(whole.optimizers) == {"net", "net-matrices"}
+    with pytest.raises(Interrupted):
+        run(loop("gpt", tmp_path / "part", settings=settings), stop_at=9)
+    resumed = loop("gpt", tmp_path / "part", settings=settings)
+    resumed.resume()
+    run(resumed)
+    assert digest(resumed.model) == digest(whole.model)
 
 
 def test_stopped_again_and_again(tmp_path):

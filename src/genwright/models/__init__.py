@@ -13,6 +13,8 @@ from genwright.model_settings import (
     DCGANSettings,
     FlowSettings,
     GPTSettings,
+    MixtureSettings,
+    MSTSettings,
     NGramSettings,
     PGGANSettings,
     PixelARSettings,
@@ -85,6 +87,18 @@ def _tvae() -> type[GenerativeModel]:
     from genwright.models.tvae import TVAE
 
     return TVAE
+
+
+def _mixture() -> type[GenerativeModel]:
+    from genwright.models.mixture import Mixture
+
+    return Mixture
+
+
+def _mst() -> type[GenerativeModel]:
+    from genwright.models.mst import MST
+
+    return MST
 
 
 def _flow() -> type[GenerativeModel]:
@@ -166,6 +180,19 @@ def _tabular_trees_presets(preset: str, extent: Extent, timed: bool) -> dict[str
     return {"model.leaf_rows": {"quick": 20, "good": 20, "best": 50}[preset]}
 
 
+def _mixture_presets(preset: str, extent: Extent, timed: bool) -> dict[str, object]:
+    return {"model.components": {"quick": 200, "good": 300, "best": 600}[preset]}
+
+
+def _no_presets(preset: str, extent: Extent, timed: bool) -> dict[str, object]:
+    return {}
+
+
+def _mixture_follow(given: Settings) -> Settings:
+    """What the table is for is measured first."""
+    return {"model.target": given.get("target", ""), **given}
+
+
 def _tvae_presets(preset: str, extent: Extent, timed: bool) -> dict[str, object]:
     epochs = {"quick": 60, "good": 150, "best": 300}[preset]
     batch_size = _batch_size(extent.examples)
@@ -216,19 +243,22 @@ def _image_presets(
 
 def _gpt_presets(preset: str, extent: Extent, timed: bool) -> dict[str, object]:
     larger: dict[str, dict[str, object]] = {
-        "quick": {},
-        "good": {"model.width": 384, "model.depth": 6, "model.head": 64},
-        "best": {"model.width": 768, "model.depth": 12, "model.head": 64},
+        "quick": {"text.context": 128},
+        "good": {"model.width": 256, "model.depth": 6},
+        "best": {"model.width": 512, "model.depth": 8, "model.head": 64, "text.context": 512},
     }
     return {
-        "steps": {"quick": 600, "good": 3000, "best": 15_000}["best" if timed else preset],
+        "steps": {"quick": 800, "good": 3000, "best": 12_000}["best" if timed else preset],
         "training.batch_size": 16,
-        "training.learning_rate": {"quick": 3e-3, "good": 1e-3, "best": 6e-4}[preset],
-        "training.warmup_steps": 50,
-        "training.weight_decay": 0.1,
+        "training.optimizer": "muon",
+        "training.learning_rate": {"quick": 6e-3, "good": 4e-3, "best": 2e-3}[preset],
+        "training.matrix_rate": {"quick": 0.04, "good": 0.03, "best": 0.02}[preset],
+        "training.warmup_steps": 30,
+        "training.weight_decay": 0.01,
         "training.clip_norm": 1.0,
         "training.beta2": 0.95,
-        "training.ema_decay": 0.99 if preset == "quick" else 0.998,
+        "training.ema_decay": 0.98 if preset == "quick" else 0.995,
+        "training.select_every": 100,
         **larger[preset],
     }
 
@@ -273,6 +303,8 @@ MODELS: dict[str, ModelEntry] = {
     "tabular-ar": ModelEntry(TabularARSettings, "row", _tabular_ar, _tabular_ar_presets),
     "tabular-trees": ModelEntry(TabularTreesSettings, "row", _tabular_trees, _tabular_trees_presets),
     "tvae": ModelEntry(TVAESettings, "row", _tvae, _tvae_presets),
+    "mixture": ModelEntry(MixtureSettings, "row", _mixture, _mixture_presets, follow=_mixture_follow),
+    "mst": ModelEntry(MSTSettings, "row", _mst, _no_presets),
     "flow": ModelEntry(
         FlowSettings,
         "grid",
@@ -287,7 +319,7 @@ MODELS: dict[str, ModelEntry] = {
         ),
     ),
     "r3gan": ModelEntry(
-        R3GANSettings, "grid", _gan, _image_presets(128_000, 64, 3e-4, few=AUGMENTED, usual=ADVERSARIAL)
+        R3GANSettings, "grid", _gan, _image_presets(128_000, 16, 3e-4, few=AUGMENTED, usual=ADVERSARIAL)
     ),
     "dcgan": ModelEntry(
         DCGANSettings,

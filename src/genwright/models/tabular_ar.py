@@ -9,7 +9,7 @@ plain maximum likelihood is here: the orders, the calibration of the marginals a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -22,6 +22,7 @@ CALIBRATION_ROWS = 20_000
 CALIBRATION_STEPS = 10
 LARGEST_CALIBRATION = math.log(5.0)  # beyond this the network is wrong in a way that weights cannot mend
 ROWS_AT_ONCE = 4_096  # rows whose activations fit the cache of a core; sampling is bound by memory beyond
+MOST_PROPOSALS = 16  # for each row that is drawn within factors
 
 
 class TabularAR(GenerativeModel):
@@ -29,6 +30,7 @@ class TabularAR(GenerativeModel):
 
     phases = (Phase("likelihood", updates="net"),)
     selects_by = "likelihood"
+    restricts = True
     leader: Tensor
     frequency: Tensor
     calibration: Tensor
@@ -97,6 +99,51 @@ class TabularAR(GenerativeModel):
         ]
         return Batch(torch.cat(parts), condition)
 
+    @torch.no_grad()
+    def sample_within(self, n: int, factors: Mapping[int, Tensor], *, generator: torch.Generator) -> Batch:
+        """n rows of the model's distribution times factors of the codes; the calibration is off, as under any condition.
+
+        The spans with factors are drawn first, each within its factors. Such a draw does not know how well the later ones
+        can keep to theirs, so the proposals are not yet right: each is worth the product of what the factors left of its
+        conditionals. n of them are chosen by that worth (sampling importance resampling, Rubin 1988): exact for one
+        column, and for several up to an error that falls with the number of proposals. All other spans follow, row by row.
+        """
+        tables, device = self.net.tables(), self.calibration.device
+        wanted = {span: factors[span].to(device, torch.float32).log() for span in self._most_telling(factors)}
+        least = max(n, ROWS_AT_ONCE)
+        proposed, worth = [], torch.zeros(0, dtype=torch.float64, device=device)
+        while len(worth) < least or (effective_number(worth) < least / 2 and len(worth) < MOST_PROPOSALS * least):
+            codes, log_worth = self._propose(wanted, tables, generator)
+            proposed.append(codes)
+            worth = torch.cat([worth, log_worth])
+        rows = torch.cat(proposed)[resampled(worth, n, generator)]
+        return Batch(torch.cat([self._complete(part, tables, generator) for part in rows.split(ROWS_AT_ONCE)]))
+
+    def _most_telling(self, factors: Mapping[int, Tensor]) -> list[int]:
+        """The spans with factors in drawing order, those first that leave least: what is worth more and less then comes
+        late and differs little."""
+        left = {}
+        for span in factors.keys() - set(self.net.refining):
+            left[span] = float(self.frequency[self.net.codes_of(span)].cpu() @ factors[span].float().cpu())
+        return sorted(factors, key=lambda span: (left[int(self.leader[span])], span))
+
+    def _propose(
+        self, wanted: Mapping[int, Tensor], tables: Tables, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Rows (B, T), FREE but where there are factors (`wanted`: their logarithms, in drawing order), and the logarithms
+        (B,) of what the factors left of all conditionals."""
+        codes = torch.full((ROWS_AT_ONCE, len(self.leader)), FREE, device=self.calibration.device)
+        context = torch.zeros(ROWS_AT_ONCE, self.net.context_bias.shape[1], device=codes.device)
+        worth = torch.zeros(ROWS_AT_ONCE, dtype=torch.float64, device=codes.device)
+        for span, factor in wanted.items():
+            applies = self.net.applies(span, codes)
+            logits = self.net.logits(span, context, tables)
+            left = logits + (factor if factor.ndim == 1 else factor[codes[:, span - 1]])
+            worth += torch.where(applies, left.logsumexp(-1) - logits.logsumexp(-1), 0.0)
+            codes[:, span] = torch.where(applies, categorical(left, generator), 0)
+            context += self.net.vector(span, codes, tables)
+        return codes, worth
+
     def _complete(
         self,
         rows: Tensor,
@@ -152,3 +199,18 @@ def categorical(logits: Tensor, generator: torch.Generator) -> Tensor:
     uniform = torch.rand(len(logits), 1, generator=generator, device=generator.device).to(logits.device)
     code = torch.searchsorted(cumulative, uniform * cumulative[:, -1:], right=True)
     return code[:, 0].clamp_max(logits.shape[1] - 1)
+
+
+def effective_number(log_weights: Tensor) -> float:
+    """How many equal weights are worth as much as these (Kong 1992): 1 .. their number."""
+    shares = torch.softmax(log_weights, 0)
+    return float(1 / shares.square().sum())
+
+
+def resampled(log_weights: Tensor, n: int, generator: torch.Generator) -> Tensor:
+    """n indices, each as often as its weight says but for less than one (systematic resampling), in random order."""
+    reached = torch.softmax(log_weights, 0).cumsum(0)
+    start = torch.rand(1, generator=generator, device=generator.device).to(reached)
+    points = (torch.arange(n, device=reached.device) + start) / n * reached[-1]
+    chosen = torch.searchsorted(reached, points, right=True).clamp_max(len(reached) - 1)
+    return chosen[torch.randperm(n, generator=generator, device=generator.device).to(chosen.device)]

@@ -92,6 +92,10 @@ class ResidualGenerator(nn.Module):
         for before, size in zip([widths[0], *widths], widths, strict=False):
             self.blocks.append(nn.Sequential(_resized(before, size), Block(size)))
         self.leave = nn.Conv2d(widths[-1], 4 * channels, 3, padding=1)
+        with (
+            torch.no_grad()
+        ):  # the four pixels of a square begin alike (Aitken et al. 2017), or samples come out dithered
+            self.leave.weight.copy_(self.leave.weight[::4].repeat_interleave(4, dim=0))
 
     def forward(self, z: Tensor, label: Tensor) -> Tensor:
         h = self.enter(torch.cat([z, self.label(label)], dim=1)).view(len(z), -1, *self.first)

@@ -24,6 +24,8 @@ from genwright.data.batches import ExampleSet, batch_rows
 from genwright.errors import GenwrightError
 from genwright.training import checkpoints, gradients
 from genwright.training.budget import Budget
+from genwright.training.optimizers import optimizers_of, owners
+from genwright.training.private import Private
 from genwright.training.stop import Interrupted, Stop
 
 SKIPS_BEFORE_ROLLBACK = 5
@@ -67,6 +69,7 @@ class Loop:
 
     `judge` scores samples of the averaged model, lower is better, for models that select by SAMPLES; `watch(step, model)`
     sees the averaged model after each checkpoint (pictures of the progress). Neither may draw from the global generator.
+    `private`: steps that read data stay within its plan; nothing is selected by a score, and losses are not told.
     """
 
     def __init__(
@@ -81,15 +84,16 @@ class Loop:
         folder: Path,
         judge: Callable[[GenerativeModel], float] | None = None,
         watch: Callable[[int, GenerativeModel], None] | None = None,
+        private: Private | None = None,
     ) -> None:
         self.model, self.examples, self.validation, self.settings = model, examples, validation, settings
         self.seed, self.precision, self.folder = seed, precision, folder
-        self.judge, self.watch = judge, watch
+        self.judge, self.watch, self.private = judge, watch, private
         self.device = next(model.parameters()).device
         self.average = _copied(model)
-        self.optimizers = {
-            name: _optimizer(getattr(model, name), settings) for name in dict.fromkeys(p.updates for p in model.phases)
-        }
+        self.optimizers: dict[str, torch.optim.Optimizer] = {}
+        for name in dict.fromkeys(p.updates for p in model.phases):
+            self.optimizers |= optimizers_of(name, getattr(model, name), settings)
         self.best: dict[str, Tensor] = {}
         self.counters = Counters()
         self.step = 0
@@ -131,7 +135,7 @@ class Loop:
         if self.step == 0:
             self._save()  # a place to fall back to
         with stop.deferred():
-            while self.step < steps:
+            while self.step < steps and self._may_go_on():
                 started = time.monotonic()
                 losses = self._one_step(steps)
                 self.step += 1
@@ -140,8 +144,8 @@ class Loop:
                     continue
                 self.counters.seconds += time.monotonic() - started
                 cut = budget.exhausted() and self.step < steps
-                last = cut or self.step == steps
-                if self.step % self.settings.select_every == 0 or last:
+                last = cut or self.step == steps or not self._may_go_on()
+                if not self.private and (self.step % self.settings.select_every == 0 or last):
                     self._select(steps)
                 report(self.step, steps, losses)
                 if self.step % self.settings.checkpoint_every == 0 or last or stop.requested:
@@ -180,23 +184,35 @@ class Loop:
                 batch = self._batch(phase, first + repeat, self.step / steps)
                 with torch.no_grad(), gradients.autocast(self.device, self.precision):
                     batch = self.model.draw(phase, batch)
+                if self.private and phase.reads_data:
+                    self.private.set_gradients(phase, batch)
+                    self._move(phase, rate)
+                    continue
                 terms = gradients.plain(self.model, phase, batch, self.precision)
                 parameters = list(getattr(self.model, phase.updates).parameters())
                 norm = nn.utils.clip_grad_norm_(parameters, self.settings.clip_norm or math.inf)
                 values = torch.stack([*terms.values(), norm]).tolist()
                 if not all(map(math.isfinite, values)):
                     return None
-                optimizer = self.optimizers[phase.updates]
-                for group in optimizer.param_groups:
-                    group["lr"] = rate
-                optimizer.step()
-                optimizer.zero_grad()
+                self._move(phase, rate)
                 losses |= {f"{phase.name}.{name}": value for name, value in zip(terms, values, strict=False)}
                 with torch.no_grad(), gradients.autocast(self.device, self.precision):
                     self.model.observe(phase, batch)
         self._update_average()
         self.counters.skipped = 0
         return losses
+
+    def _move(self, phase: Phase, rate: float) -> None:
+        for optimizer in (self.optimizers[name] for name in owners(phase.updates) if name in self.optimizers):
+            for group in optimizer.param_groups:
+                group["lr"] = rate * group["share"]
+            optimizer.step()
+            optimizer.zero_grad()
+
+    def _may_go_on(self) -> bool:
+        """Whether the privacy plan, if there is one, has enough left for another step of all phases."""
+        needed = sum(phase.repeats for phase in self.model.phases if phase.reads_data)
+        return self.private is None or self.private.left >= needed
 
     def _takes_part(self, phase: Phase, steps: int) -> bool:
         return phase.active[0] <= self.step / steps < phase.active[1] and self.step % phase.interval == 0
@@ -206,6 +222,9 @@ class Loop:
         if not phase.reads_data:
             batch = self.examples.blank(size, self.device, seed=_mix(self.seed, self.step))
             return replace(batch, progress=progress)
+        if self.private:
+            batch = self.examples.batch(self.private.choose(len(self.examples)), self.device)
+            return self.private.repeated(replace(batch, progress=progress))
         reads = sum(p.repeats for p in self.model.phases if p.reads_data)
         chosen = batch_rows(len(self.examples), size, seed=self.seed, step=self.step * reads + place)
         return replace(self.examples.batch(chosen, self.device), progress=progress)
@@ -333,14 +352,6 @@ def _moving(model: GenerativeModel) -> dict[str, Tensor]:
     """The model's state without frozen parameters, which may be large: whoever builds the model brings them."""
     frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
     return {name: value for name, value in model.state_dict().items() if name not in frozen}
-
-
-def _optimizer(module: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
-    moving = [p for p in module.parameters() if p.requires_grad]
-    matrices, vectors = [p for p in moving if p.ndim >= 2], [p for p in moving if p.ndim < 2]
-    groups = [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    betas = (settings.beta1, settings.beta2)
-    return torch.optim.AdamW([g for g in groups if g["params"]], lr=settings.learning_rate, betas=betas, fused=True)
 
 
 def _mix(seed: int, step: int) -> int:

@@ -1,0 +1,154 @@
+"""A training under an (epsilon, delta) guarantee: what is planned, in which order, before anything is drawn.
+
+The number of rows, if a training by steps needs it, and the columns' bounds, categories and quantiles are paid for by a
+share; all that is left goes to the model. Two tables are neighbours when one has one row more. Read `privacy/ledger.py` for
+how it is kept, `docs/privacy.md` for what is promised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from genwright.codecs.private_table import fit_private, plan_codec
+from genwright.codecs.table import TableCodec
+from genwright.config import Train
+from genwright.contract import GenerativeModel
+from genwright.errors import GenwrightError
+from genwright.models import MODELS
+from genwright.privacy.accounting import Guarantee, calibrate, default_delta
+from genwright.privacy.events import Pure, SampledGaussian
+from genwright.privacy.ledger import Entry, PrivacyLedger
+from genwright.privacy.noise import discrete_laplace
+from genwright.settings import model_name
+from genwright.tables import Table
+from genwright.training.private import TRAINING, Private
+
+USUAL_DELTA = 1e-6  # where the number of rows is private
+THRESHOLDS = 0.1  # share of delta for the discovery of categories
+SIZE, SIZE_SHARE = "number of rows, for the size of batches", 0.01
+LEDGER = "ledger.json"
+
+
+def guarantee_of(settings: Train) -> Guarantee:
+    """What --epsilon and --delta ask for. GW-0602 for a delta that is no number in (0, 1)."""
+    if settings.delta == "auto":
+        return Guarantee(
+            settings.epsilon, default_delta(settings.privacy.rows) if settings.privacy.rows else USUAL_DELTA
+        )
+    try:
+        return Guarantee(settings.epsilon, float(settings.delta))
+    except ValueError:
+        raise GenwrightError("GW-0602", f"delta cannot be {settings.delta!r}", "Give a number such as 1e-6.") from None
+
+
+def check_allowed(settings: Train) -> None:
+    """GW-0601, naming it, for what looks at private data for free, or what cannot be private yet."""
+    name = model_name(settings)
+    model = MODELS[name].load()
+    refused = {
+        "--time: to time steps is to look at private batches": settings.time,
+        "--track: losses are private": settings.track != "none",
+        "--start": settings.start,
+        f"Data of kind {MODELS[name].kind!r}": MODELS[name].kind != "row",
+        f"The model {name}, which looks at rows without noise": not (model.phases or model.private),
+    }
+    for what, asked in refused.items():
+        if asked:
+            raise GenwrightError(
+                "GW-0601", f"{what} cannot go with --epsilon", "Leave it out, or take --model mixture."
+            )
+
+
+def anything_spent(folder: Path) -> bool:
+    """Whether a run has released anything that its ledger must go on telling."""
+    path = folder / LEDGER
+    return path.exists() and any(entry.spent for entry in PrivacyLedger.open(path).entries)
+
+
+@dataclass
+class Guard:
+    """The ledger of one run, and what is planned in it."""
+
+    ledger: PrivacyLedger
+    settings: Train
+
+    @classmethod
+    def open(cls, settings: Train, folder: Path | None) -> Guard:
+        """The ledger in the folder (None: in memory), new or as it was left. GW-0607 if it is of another guarantee."""
+        check_allowed(settings)
+        wanted = guarantee_of(settings)
+        path = folder / LEDGER if folder else None
+        if path is None or not path.exists():
+            return cls(PrivacyLedger(wanted, path=path), settings)
+        ledger = PrivacyLedger.open(path)
+        if ledger.guarantee != wanted:
+            raise GenwrightError("GW-0605", f"{str(path)!r} is of another guarantee", "Choose another --out.")
+        return cls(ledger, settings)
+
+    def plan(self, table: Table) -> None:
+        """Plan all that can be known before anything is drawn: the codec's releases, then the model's. Once."""
+        if self.ledger.entries:
+            return
+        guarantee, given = self.ledger.guarantee, self.settings.privacy
+        model = MODELS[model_name(self.settings)].load()
+        share = given.preparation
+        if model.phases and not given.rows:
+            self.ledger.plan(Entry(SIZE, "discrete Laplace noise", Pure(SIZE_SHARE * guarantee.epsilon), 1.0))
+            share -= SIZE_SHARE
+        plan_codec(self.ledger, table.schema, self.ledger.rho(share), THRESHOLDS * guarantee.delta, {})
+        if not model.phases:
+            kept = {f: getattr(self.settings.model, f) for f in vars(self.settings.model)}
+            model.plan(self.ledger, len(table.schema.columns), **kept)
+
+    def codec(self, table: Table) -> TableCodec:
+        """The codec by the plan's releases."""
+
+        def batches() -> Iterator[pl.DataFrame]:
+            return table.batches()
+
+        return fit_private(batches, table.schema, self.ledger, bins=self.settings.privacy.bins)
+
+    def steps(self, model: GenerativeModel, examples: int) -> Private:
+        """Plan the steps of a training, with the least noise that the rest of the budget allows."""
+        given, steps = self.settings.privacy, self.settings.steps
+        size = self.settings.training.batch_size
+        if TRAINING not in {entry.purpose for entry in self.ledger.entries}:
+            rows = given.rows or self._noisy_size(examples)
+            rate = min(size / rows, 1.0)
+            reading = [phase for phase in model.phases if phase.reads_data]
+            releases = sum(len(range(0, steps, phase.interval)) * phase.repeats for phase in reading)
+            # Basic composition with the size, which the rest depends on: all else must keep what is left of epsilon.
+            spare = 0.0 if given.rows else SIZE_SHARE * self.ledger.guarantee.epsilon
+            before = [entry for entry in self.ledger.entries if entry.purpose != SIZE]
+            delta = self.ledger.guarantee.delta - sum(entry.delta for entry in before)
+            rest = Guarantee(self.ledger.guarantee.epsilon - spare, delta)
+            events = [entry.event for entry in before]
+            noise = calibrate(lambda noise: [*events, SampledGaussian(noise, rate, releases)], rest)
+            entry = Entry(
+                TRAINING, "noise on clipped gradients", SampledGaussian(noise, rate, releases), given.clip_norm
+            )
+            self.ledger.plan(entry)
+        block = self.settings.training.checkpoint_every
+        return Private(self.ledger, given.clip_norm, size, given.draws, given.micro_batch, block=min(block, 50))
+
+    def _noisy_size(self, rows: int) -> int:
+        """The number of rows with noise of the geometric mechanism (Ghosh, Roughgarden, Sundararajan 2012)."""
+        entry = self.ledger.spend(SIZE)
+        assert isinstance(entry.event, Pure)
+        parts = max(1, int(entry.event.epsilon * 2**20))  # rounded down: a little more noise
+        return max(1, rows + int(discrete_laplace(1, 2**20, parts)[0]))
+
+    def facts(self) -> dict[str, Any]:
+        """What the card and the report say of the guarantee."""
+        ledger = self.ledger
+        return {
+            "epsilon": ledger.guarantee.epsilon,
+            "delta": ledger.guarantee.delta,
+            "spent": round(ledger.epsilon_spent(), 4),
+            "unit": ledger.unit,
+        }

@@ -1,0 +1,176 @@
+"""`mixture`, the private default for tables: a mixture of products, fitted to the noisy counts that tell most.
+
+The loop is AIM's (McKenna et al. 2022, "AIM: an adaptive and iterative mechanism for differentially private synthetic
+data", algorithm 2): measure the pair of columns that the model gets most wrong, fit, again, with less noise once the noise
+hides what is wrong. Departs: the model is a mixture, which needs no junction tree and can be conditioned exactly; several
+pairs are chosen between two fits. The counts are in `privacy/marginals.py`, the mixture in `networks/products.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genwright.contract import FREE, PRESENT, Batch, DataSpec, GenerativeModel
+from genwright.networks.products import Fitting, Products, Target
+from genwright.networks.slices import draw_slices, slice_shares
+from genwright.privacy.ledger import PrivacyLedger
+from genwright.privacy.marginals import MEAN_ERROR, Marginals, plan_marginals, shares
+from genwright.privacy.noise import Source, system_source
+
+ROUNDS, ONES_SHARE = 5.0, 0.3
+STAR = 3  # releases of each pair with the target
+CHOICES_SHARE = 0.1  # of the model's budget; AIM's
+ROWS_AT_ONCE = 65_536
+RATE = 0.05  # learning rate
+
+
+class Mixture(GenerativeModel):
+    """A mixture of products of columns; spans that refine another are drawn by its code alone."""
+
+    private = True
+    weights: Tensor
+    tables: Tensor
+    rows: Tensor
+    slices: Tensor
+
+    def __init__(
+        self,
+        spec: DataSpec,
+        *,
+        components: int = 200,
+        rounds: float = ROUNDS,  # measured pairs for each column
+        ones_share: float = ONES_SHARE,  # of the privacy budget: counts of single columns
+        round_steps: int = 30,  # of the fit between choices of pairs
+        steps: int = 300,  # of the last fit
+        target: str = "",  # column whose pairs with all others are measured first
+    ) -> None:
+        super().__init__()
+        self.spec, self.components = spec, components
+        self.rounds, self.ones_share = rounds, ones_share
+        self.round_steps, self.steps = round_steps, steps
+        self.target = target
+        self.leaders = [at for at, span in enumerate(spec.spans) if span.parent is None]
+        self.sizes = [spec.spans[at].size for at in self.leaders]
+        self.ordered_from = [spec.spans[at].ordered_from for at in self.leaders]
+        frequency = torch.cat([torch.tensor(spec.spans[at].frequency) for at in self.leaders])
+        self.register_buffer("weights", torch.full((components,), 1 / components))
+        self.register_buffer("tables", frequency.expand(components, -1).clone())
+        self.register_buffer("rows", torch.zeros(()))  # how many rows there are, by noisy counts
+        self.register_buffer("slices", slice_shares(spec, None))
+
+    @staticmethod
+    def plan(
+        ledger: PrivacyLedger, columns: int, *, rounds: float = ROUNDS, ones_share: float = ONES_SHARE, **_: Any
+    ) -> None:
+        """Plan what `fit` will release of a table of so many columns: all that the plan has left; GW-0603 if nothing."""
+        releases = max(1, round(rounds * columns)) if columns > 1 else 0
+        plan_marginals(
+            ledger, columns, rounds=releases, choices=releases, ones_share=ones_share, choices_share=CHOICES_SHARE
+        )
+
+    def fit(self, batches: Iterable[Batch], ledger: PrivacyLedger | None, *, source: Source = system_source) -> None:
+        """Measure and fit. With a ledger, by the plan that `plan` made; without, by exact counts of all pairs."""
+        codes = torch.cat([batch.x.cpu() for batch in batches]).numpy().astype(np.int64)
+        marginals = Marginals(codes[:, self.leaders], self.sizes, self.ordered_from, ledger, source=source)
+        generator = torch.Generator().manual_seed(int(torch.randint(2**62, ())))
+        target = _target(marginals)
+        fitting = Fitting(target, self.components, generator)
+        if ledger is None:
+            self.slices = slice_shares(self.spec, codes)
+            for u, v in np.argwhere(np.triu(marginals.pairs)):
+                _measure(marginals, target, u, v, 1)
+        else:
+            self._adapt(marginals, target, fitting)
+        fitting.run(self.steps, RATE, decay=True)
+        self._keep(fitting.products(), marginals)
+
+    def _adapt(self, marginals: Marginals, target: Target, fitting: Fitting) -> None:
+        """Rounds of choosing, measuring and fitting until the plan is used up."""
+        at_once = max(1, len(marginals.columns) // 3)
+        column = np.array([view.column for view in marginals.views])
+        releases = 1
+        for u, v in self._star(column):
+            if marginals.left:
+                _measure(marginals, target, u, v, min(STAR, marginals.left))
+        fitting.run(self.round_steps, RATE)
+        while marginals.left:
+            before = _expected(fitting, marginals)
+            allowed = marginals.pairs
+            noise = marginals.noise / releases**0.5
+            chosen: list[tuple[slice, slice]] = []
+            while marginals.left and len(chosen) < at_once and allowed.any():
+                u, v = marginals.choose(before, noise, allowed)
+                for a, b in ((u, v), (v, u)):  # no other view of the same columns
+                    allowed[np.ix_(column == column[a], column == column[b])] = False
+                last = marginals.left < 2 * releases  # the remainder is spent, not left
+                _measure(marginals, target, u, v, marginals.left if last else releases)
+                chosen.append(marginals.block(u, v))
+            fitting.run(self.round_steps, RATE)
+            after = _expected(fitting, marginals)
+            moved = sum(np.abs(after[here] - before[here]).sum() for here in chosen)
+            if moved <= MEAN_ERROR * noise * sum(before[here].size for here in chosen):
+                releases *= 2
+
+    def _star(self, column: np.ndarray) -> list[tuple[int, int]]:
+        """The finest views of the target and of each other column; `column`: of each view."""
+        names = [self.spec.spans[at].column for at in self.leaders]
+        if self.target not in names:
+            return []
+        views = [int(np.argmax(column == at)) for at in range(len(names))]
+        centre = views[names.index(self.target)]
+        return [(min(view, centre), max(view, centre)) for view in views if view != centre]
+
+    def _keep(self, products: Products, marginals: Marginals) -> None:
+        """Give each code of a group its share, and hold the mixture in buffers."""
+        parts = products.tables.split(list(products.sizes), 1)
+        spread = [
+            part[:, column.group] * torch.from_numpy(column.share).float()
+            for part, column in zip(parts, marginals.columns, strict=True)
+        ]
+        self.weights, self.tables = products.weights, torch.cat(spread, 1)
+        self.rows = torch.tensor(marginals.rows)
+
+    @torch.no_grad()
+    def sample(self, n: int, *, condition: Tensor | None = None, generator: torch.Generator) -> Batch:
+        """n rows, (n, T); under conditions on any positions the components are weighed by Bayes' rule."""
+        spans = self.spec.spans
+        given = torch.full((n, len(spans)), FREE) if condition is None else condition.cpu()
+        products = Products(self.weights, self.tables, self.sizes)
+        wanted = given[:, self.leaders]
+        complete = torch.tensor([not spans[at].missing for at in self.leaders])
+        wanted = torch.where((wanted == PRESENT) & complete, FREE, wanted)
+        drawn = [products.draw(part, generator) for part in wanted.split(ROWS_AT_ONCE)] if n else [wanted]
+        x = torch.zeros(n, len(spans), dtype=torch.int64)
+        x[:, self.leaders] = torch.cat(drawn)
+        return Batch(draw_slices(self.spec, self.slices, x, given, generator), condition)
+
+
+def _target(marginals: Marginals) -> Target:
+    """The counts of single columns as shares, and which of their groups each view puts together."""
+    sizes = [len(column.counts) for column in marginals.columns]
+    starts = np.cumsum([0, *sizes])
+    views = np.zeros((starts[-1], marginals.starts[-1]))
+    for view, first in zip(marginals.views, marginals.starts, strict=False):
+        views[starts[view.column] + np.arange(len(view.group)), first + view.group] = 1
+    ones = np.concatenate([shares(column.counts) for column in marginals.columns])
+    noise = np.concatenate([column.noise for column in marginals.columns])
+    return Target(_tensor(ones), _tensor(np.maximum(noise, 1.0) / marginals.rows), sizes, _tensor(views))
+
+
+def _measure(marginals: Marginals, target: Target, u: int, v: int, releases: int) -> None:
+    counts, noise = marginals.pair(u, v, releases)
+    target.add(marginals.block(u, v), _tensor(counts / marginals.rows), max(noise, 1.0) / marginals.rows)
+
+
+def _expected(fitting: Fitting, marginals: Marginals) -> np.ndarray:
+    """Counts of all pairs by the mixture as it stands."""
+    return fitting.products().pairs(fitting.target.views).double().numpy() * marginals.rows
+
+
+def _tensor(values: np.ndarray) -> Tensor:
+    return torch.from_numpy(values).float()

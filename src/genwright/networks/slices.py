@@ -1,0 +1,45 @@
+"""Slices of a number's cell, for models that draw cells only: by the cell alone, as often as they were seen or evenly."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genwright.contract import DataSpec
+
+
+def slice_shares(spec: DataSpec, codes: np.ndarray | None) -> Tensor:
+    """For each refining span the (cells, slices) shares of its codes, flat, one after the other.
+
+    From (rows, spans) codes; without any, or for a cell that no row has, all slices are as likely.
+    """
+    tables = [torch.empty(0)]
+    for at, span in enumerate(spec.spans):
+        if span.parent is not None:
+            cells = spec.spans[span.parent].size
+            counts = np.zeros(cells * span.size)
+            if codes is not None:
+                counts += np.bincount(codes[:, span.parent] * span.size + codes[:, at], minlength=len(counts))
+            table = counts.reshape(cells, span.size)
+            seen = table.sum(1, keepdims=True)
+            tables.append(
+                torch.from_numpy(np.where(seen > 0, table / np.maximum(seen, 1), 1 / span.size)).float().ravel()
+            )
+    return torch.cat(tables)
+
+
+def draw_slices(spec: DataSpec, shares: Tensor, x: Tensor, given: Tensor, generator: torch.Generator) -> Tensor:
+    """(n, spans) codes whose refining spans are drawn by their cells, or kept where cell and slice are `given`."""
+    start = 0
+    for at, span in enumerate(spec.spans):
+        if span.parent is None:
+            continue
+        cells = spec.spans[span.parent].size
+        table = shares[start : start + cells * span.size].reshape(cells, span.size)
+        start += cells * span.size
+        drawn = torch.multinomial(table[x[:, span.parent]], 1, generator=generator)[:, 0]
+        kept = (given[:, at] >= 0) & (given[:, span.parent] >= 0)
+        refined = torch.tensor(spec.spans[span.parent].refined)[x[:, span.parent]]
+        x[:, at] = torch.where(kept, given[:, at], drawn) * refined
+    return x
