@@ -200,13 +200,9 @@ class PixelARSettings:
 
 
 @dataclass(frozen=True)
-class GPTSettings:
-    """A Transformer that writes one token after another."""
+class DrawingSettings:
+    """Which of the likely tokens a sample is made of."""
 
-    width: int = setting(128, "size of the vectors; made a multiple of `head`", low=8, high=16384)
-    depth: int = setting(4, "blocks of attention and hidden layer", low=1, high=128)
-    head: int = setting(32, "size of one attention head, even", low=2, high=256)
-    key_heads: int = setting(0, "heads of keys and values that the others share; 0: one for each", low=0, high=128)
     length: int = setting(256, "tokens of a sample at most", low=1, high=1_000_000, at_sampling=True)
     temperature: float = setting(1.0, "below 1: likelier tokens", low=0.01, high=5, at_sampling=True)
     top_k: int = setting(0, "only the likeliest tokens are drawn; 0: all", low=0, high=1_000_000, at_sampling=True)
@@ -222,6 +218,16 @@ class GPTSettings:
     guidance: float = setting(
         1.0, "how far texts are pushed towards their conditions; 1: not", low=0, high=20, at_sampling=True
     )
+
+
+@dataclass(frozen=True)
+class GPTSettings(DrawingSettings):
+    """A Transformer that writes one token after another."""
+
+    width: int = setting(128, "size of the vectors; made a multiple of `head`", low=8, high=16384)
+    depth: int = setting(4, "blocks of attention and hidden layer", low=1, high=128)
+    head: int = setting(32, "size of one attention head, even", low=2, high=256)
+    key_heads: int = setting(0, "heads of keys and values that the others share; 0: one for each", low=0, high=128)
     rank: int = setting(
         0, "with --start: size of low-rank adapters, the only weights that move; 0: all weights move", low=0, high=1024
     )
@@ -229,7 +235,7 @@ class GPTSettings:
 
 
 @dataclass(frozen=True)
-class PretrainedSettings:
+class PretrainedSettings(DrawingSettings):
     """A causal language model of a local folder, tuned on your texts: adapters (LoRA) or all weights. Needs the extra hub."""
 
     folder: str = setting("", "folder of the model (config.json, *.safetensors), or hub:owner/name to download it")
@@ -237,21 +243,6 @@ class PretrainedSettings:
         8, "size of low-rank adapters, the only weights that move; 0: all weights move", low=0, high=1024
     )
     alpha: float = setting(16.0, "how much adapters say, divided by their rank", low=0, high=10_000)
-    length: int = setting(256, "tokens of a sample at most", low=1, high=1_000_000, at_sampling=True)
-    temperature: float = setting(1.0, "below 1: likelier tokens", low=0.01, high=5, at_sampling=True)
-    top_k: int = setting(0, "only the likeliest tokens are drawn; 0: all", low=0, high=1_000_000, at_sampling=True)
-    top_p: float = setting(
-        1.0, "only the likeliest tokens that have this probability together", low=0, high=1, at_sampling=True
-    )
-    min_p: float = setting(
-        0.0, "only tokens with this share of the likeliest one's probability", low=0, high=1, at_sampling=True
-    )
-    repetition: float = setting(
-        1.0, "above 1: tokens that were drawn lately come less", low=1, high=10, at_sampling=True
-    )
-    guidance: float = setting(
-        1.0, "how far texts are pushed towards their conditions; 1: not", low=0, high=20, at_sampling=True
-    )
 
 
 @dataclass(frozen=True)

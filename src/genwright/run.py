@@ -154,9 +154,11 @@ class Run(ABC):
     def facts(self) -> dict[str, Any]:
         """How the run was made, for report, card and `genwright info`."""
         state = self.state
+        guarantee = {"epsilon": state["privacy"]["epsilon"]} if "privacy" in state else {}
         return {
             "name": state.get("data", {}).get("name", ""),
             "model": settings_layer.model_name(self.settings),
+            **guarantee,
             "settings": {name: value for name, value in settings_layer.flatten(self.settings).items() if value != ""},
             **{
                 name: state[name]

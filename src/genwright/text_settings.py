@@ -35,6 +35,7 @@ class TextSettings:
     )
     shortest: int = setting(1, "documents with fewer characters are left out", low=1)
     longest: int = setting(0, "documents with more characters are left out; 0: none", low=0)
+    languages: str = setting("", "documents in other languages are left out, as en,zh; empty: none is")
     personal: str = setting(
         "count",
         "mail addresses, phone, card and account numbers, ids and network addresses: count, mask as [mail], or ignore",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import platform
 import time
 from collections.abc import Mapping
@@ -28,13 +27,14 @@ from genwright.errors import GenwrightError
 from genwright.folder import locked, next_free, sha256, write_json, write_text
 from genwright.given import complete, first_run
 from genwright.guarantee import LEDGER, Guard, anything_spent
+from genwright.log_file import Log
 from genwright.modalities import new_run, open_run
 from genwright.models import MODELS
 from genwright.networks.adapters import start_from
 from genwright.progress import Progress
 from genwright.run import FORMAT, Run, build_model
 from genwright.tables import Table
-from genwright.tracking import Tracker, check_installed, following, open_tracker
+from genwright.tracking import check_installed, following, open_tracker
 from genwright.training import checkpoints
 from genwright.training.budget import Budget
 from genwright.training.checkpoints import load_tensors
@@ -264,7 +264,7 @@ class _Training:
             write_text(folder / "run.toml", settings_layer.to_toml(settings))
         tracker = open_tracker(settings.track, folder, step=loop.step, facts=settings_layer.flatten(settings))
         loop.watch = following(loop.watch, folder, tracker)
-        log = _Log(folder / "log.jsonl", tracker, keep_until=loop.step)
+        log = Log(folder / "log.jsonl", tracker, keep_until=loop.step)
         with contextlib.closing(tracker), self.progress.phase("Training", settings.steps) as advance:
 
             def report(step: int, steps: int, losses: Mapping[str, float]) -> None:
@@ -321,32 +321,6 @@ class _Training:
         seconds["total"] = round(time.monotonic() - budget.started, 2)
         run.update_state(status="finished", seconds=seconds)
         write_text(run.folder / "card.md", card.text(run))
-
-
-class _Log:
-    """log.jsonl: each logged step once, also in a run that was stopped, killed and resumed."""
-
-    EVERY = 20
-
-    def __init__(self, path: Path, tracker: Tracker, *, keep_until: int) -> None:
-        self.path, self.tracker = path, tracker
-        if path.exists():
-            lines = path.read_text(encoding="utf-8").splitlines()
-            write_text(path, "".join(line + "\n" for line in lines if _logged_step(line) <= keep_until))
-
-    def write(self, step: int, losses: Mapping[str, float], *, last: bool) -> None:
-        if step % self.EVERY == 0 or last:
-            entry = {"step": step, "time": round(time.time(), 2), **{k: round(v, 6) for k, v in losses.items()}}
-            with open(self.path, "a", encoding="utf-8") as file:
-                file.write(json.dumps(entry) + "\n")
-            self.tracker.scalars(step, losses)
-
-
-def _logged_step(line: str) -> float:
-    try:
-        return json.loads(line)["step"]
-    except (ValueError, KeyError):  # a line torn by a kill
-        return float("inf")
 
 
 def collapsed(model: GenerativeModel, outcome: Outcome) -> bool:

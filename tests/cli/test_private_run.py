@@ -47,6 +47,7 @@ def test_everything_is_paid_and_nothing_more(run):
     }
     assert "epsilon 3" in (run.folder / "card.md").read_text()
     assert not (run.folder / "log.jsonl").exists()
+    assert "stands outside that guarantee" in (run.folder / "report.html").read_text()
 
 
 def test_samples_are_of_the_same_form(run):

@@ -185,6 +185,27 @@ def test_some_training_documents_hide_their_conditions():
     assert BEGIN in train.tokens
 
 
+def test_documents_in_other_languages_are_left_out():
+    english = "The rain in the north falls quietly on the old houses and nobody minds it at all."
+    german = "Der Regen im Norden fällt leise auf die alten Häuser, und niemand stört sich daran."
+    chinese = "北方的雨静静地落在老房子上，没有人在意，大家都习惯了这样的天气。"
+    for kept, wanted in (("en", [english]), ("de, zh", [german, chinese])):
+        dataset, _ = opened([english, german, chinese], holdout=0, languages=kept)
+        assert texts(dataset, held=False) == wanted
+        assert any("another language" in note for note in dataset.notes)
+    with pytest.raises(GenwrightError) as error:
+        opened([english], languages="english")
+    assert error.value.code == "GW-0180"
+
+
+def test_halves_of_surrogate_pairs_in_json_lines_are_replaced(tmp_path):
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"text": "one \\ud83d half"}\n{"text": "a whole \\ud83d\\ude00 one"}\n')
+    dataset, _ = opened(path, holdout=0)
+    assert texts(dataset, held=False) == ["one \ufffd half", "a whole \U0001f600 one"]
+    assert any("U+FFFD" in note for note in dataset.notes)
+
+
 def test_no_counted_token_is_said():
     asked = Document((Message("user", "hi"),))
     dataset, given = opened([asked, Document((Message("user", "x"), Message("assistant", "y")))], holdout=0)

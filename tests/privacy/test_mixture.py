@@ -179,3 +179,23 @@ def test_a_table_of_one_column(model):
     one = model(spec)
     one.fit([Batch(torch.arange(4000)[:, None] % 4 // 3)], ledger, source=seeded())
     assert one.sample(4000, generator=generator()).x.double().mean() == pytest.approx(0.25, abs=0.03)
+
+
+def test_rows_within_factors_are_the_free_rows_that_these_leave():
+    """Against many free rows, each kept as often as its factors say; on a category and on a number cut within a cell."""
+    model = fitted()
+    factors = {0: torch.tensor([0.0, 1.0, 1.0]), 3: torch.tensor([1.0, 0, 1, 0, 1, 0]), 4: torch.ones(6, 4)}
+    factors[4][2] = torch.tensor([0.0, 0.0, 0.5, 1.0])
+    x = model.sample_within(30_000, factors, generator=generator()).x
+    free = model.sample(300_000, generator=generator(1)).x
+    worth = factors[0][free[:, 0]] * factors[3][free[:, 3]]
+    worth *= torch.where(free[:, 3] > 0, factors[4][free[:, 3], free[:, 4]], 1.0)
+    keys = [x[:, 0] * 100 + x[:, 3] * 10 + x[:, 4], free[:, 0] * 100 + free[:, 3] * 10 + free[:, 4]]
+    drawn = torch.bincount(keys[0], minlength=300) / len(x)
+    wanted = torch.bincount(keys[1], weights=worth, minlength=300) / worth.sum()
+    assert float((drawn - wanted).abs().sum()) / 2 < 0.02
+    labels = [x[:, 5].double().mean(), (worth * free[:, 5]).sum() / worth.sum()]
+    assert float(labels[0]) == pytest.approx(float(labels[1]), abs=0.02)
+    with pytest.raises(GenwrightError) as error:
+        model.sample_within(5, {0: torch.zeros(3)}, generator=generator())
+    assert error.value.code == "GW-0222"

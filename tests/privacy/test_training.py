@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from seeded import seeded
 
 import coded
 from genwright.config import TrainingSettings
@@ -16,7 +17,6 @@ from genwright.training.budget import Budget
 from genwright.training.loop import Loop
 from genwright.training.private import TRAINING, Private
 from genwright.training.stop import Interrupted, Stop
-from privacy.seeded import seeded
 
 SETTINGS = TrainingSettings(batch_size=32, warmup_steps=2, select_every=2, checkpoint_every=4, clip_norm=0.0)
 RATE, ROWS = 0.1, 300

@@ -15,7 +15,8 @@ import numpy as np
 from genwright.data import personal
 from genwright.data.documents import Document, TextSource
 from genwright.data.duplicates import Duplicates, digest
-from genwright.errors import GenwrightError
+from genwright.data.language import known, language
+from genwright.errors import GenwrightError, did_you_mean
 from genwright.progress import Advance, no_progress
 from genwright.text_settings import TextSettings
 
@@ -94,7 +95,17 @@ def _unfit(document: Document, settings: TextSettings) -> str:
     length = sum(len(message.content) for message in document.messages)
     if length < settings.shortest or not document.text.strip():
         return "too short"
-    return "too long" if settings.longest and length > settings.longest else ""
+    if settings.longest and length > settings.longest:
+        return "too long"
+    return "another language" if settings.languages and language(document.text) not in _wanted(settings) else ""
+
+
+def _wanted(settings: TextSettings) -> set[str]:
+    """The languages that are kept. GW-0180 for one that cannot be told."""
+    wanted = {code.strip().lower() for code in settings.languages.split(",")} - {""}
+    for code in wanted - known():
+        raise GenwrightError("GW-0180", f"There is no language {code!r}", did_you_mean(code, sorted(known())))
+    return wanted
 
 
 def _tell(source: TextSource, settings: TextSettings, findings: Findings) -> None:

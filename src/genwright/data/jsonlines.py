@@ -7,6 +7,7 @@ file: read it next.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ import polars as pl
 
 from genwright.data.encodings import utf8_blocks
 from genwright.errors import GenwrightError
+
+_HALVES = re.compile("[\ud800-\udfff]")
 
 
 class JsonLines:
@@ -67,7 +70,17 @@ class JsonLines:
                     f"Line {number:,} of {self.path} is JSON, but not an object with columns as keys",
                     'Give lines such as {"age": 30, "city": "Ulm"}',
                 )
-            yield row
+            yield self._without_halves(row) if b"\\ud" in line.lower() else row
+
+    def _without_halves(self, value: Any) -> Any:
+        """The same with U+FFFD for halves of surrogate pairs that stand alone: they are no characters, and have no UTF-8."""
+        if isinstance(value, str) and _HALVES.search(value):
+            note = "Halves of surrogate pairs, which are no characters, became U+FFFD."
+            self.notes += [note] if note not in self.notes else []
+            return _HALVES.sub("\ufffd", value)
+        if isinstance(value, dict):
+            return {self._without_halves(key): self._without_halves(entry) for key, entry in value.items()}
+        return [self._without_halves(entry) for entry in value] if isinstance(value, list) else value
 
     def _lines(self) -> Iterator[bytes]:
         carried = b""

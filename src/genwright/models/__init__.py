@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 Settings = Mapping[str, object]
 NO_SETTINGS: Settings = {}
-MANY_PASSES_COLUMNS = 9  # tables with more columns are gone through less often
+FEW_COLUMNS = 10  # tables with more are gone through less often
 FEW_IMAGES = 5000  # below, a critic learns the training images by heart
 
 
@@ -163,7 +163,7 @@ def _tabular_ar_presets(preset: str, extent: Extent, timed: bool) -> dict[str, o
     batch_size = _batch_size(extent.examples)
     passes, most = {"quick": (17.0, 650), "good": (27.0, 1300), "best": (54.0, 2600)}[preset]
     # A pass over a wide row teaches more, what is common to rows and what is of this one alone: it is seen less often.
-    passes *= min(max(MANY_PASSES_COLUMNS / extent.each, 0.6), 1.0)
+    passes *= min(max(1 - 0.08 * (extent.each - FEW_COLUMNS), 0.6), 1.0)
     steps = min(max(round(passes * extent.examples / batch_size), 150), most)
     values: dict[str, object] = {
         "steps": steps,

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from genwright.contract import BEGIN, Batch, DataSpec, GenerativeModel, Phase
 from genwright.networks.adapters import adapt
-from genwright.networks.drawing import Drawing, stream
+from genwright.networks.drawing import Drawing, mean_nats, stream
 from genwright.networks.sequence import Decoder, Memory
 
 
@@ -69,11 +69,7 @@ class GPT(GenerativeModel):
     @torch.no_grad()
     def measures(self, batches: Iterable[Batch], generator: torch.Generator) -> dict[str, float]:
         """Mean nats of a counted token."""
-        total, number = 0.0, 0
-        for batch in batches:
-            nats, counted = self._nats(batch)
-            total, number = total + float((nats * counted).sum()), number + int(counted.sum())
-        return {"nats": total / number} if number else {}
+        return mean_nats(self._nats, batches)
 
     def stream(self, prompts: Tensor, *, generator: torch.Generator, **how: Any) -> Iterator[Tensor]:
         """What follows (B, P) prompts, token after token; `how` as in `networks.drawing.stream`, by the settings otherwise."""

@@ -8,7 +8,7 @@ pairs are chosen between two fits. The counts are in `privacy/marginals.py`, the
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from genwright.contract import FREE, PRESENT, Batch, DataSpec, GenerativeModel
+from genwright.errors import GenwrightError
 from genwright.networks.products import Fitting, Products, Target
-from genwright.networks.slices import draw_slices, slice_shares
+from genwright.networks.slices import draw_slices, slice_shares, within
 from genwright.privacy.ledger import PrivacyLedger
 from genwright.privacy.marginals import MEAN_ERROR, Marginals, plan_marginals, shares
 from genwright.privacy.noise import Source, system_source
@@ -33,6 +34,7 @@ class Mixture(GenerativeModel):
     """A mixture of products of columns; spans that refine another are drawn by its code alone."""
 
     private = True
+    restricts = True
     weights: Tensor
     tables: Tensor
     rows: Tensor
@@ -140,14 +142,35 @@ class Mixture(GenerativeModel):
         """n rows, (n, T); under conditions on any positions the components are weighed by Bayes' rule."""
         spans = self.spec.spans
         given = torch.full((n, len(spans)), FREE) if condition is None else condition.cpu()
-        products = Products(self.weights, self.tables, self.sizes)
-        wanted = given[:, self.leaders]
         complete = torch.tensor([not spans[at].missing for at in self.leaders])
+        wanted = given[:, self.leaders]
         wanted = torch.where((wanted == PRESENT) & complete, FREE, wanted)
-        drawn = [products.draw(part, generator) for part in wanted.split(ROWS_AT_ONCE)] if n else [wanted]
-        x = torch.zeros(n, len(spans), dtype=torch.int64)
+        products = Products(self.weights, self.tables, self.sizes)
+        return Batch(self._drawn(products, self.slices, given, wanted, generator), condition)
+
+    @torch.no_grad()
+    def sample_within(self, n: int, factors: Mapping[int, Tensor], *, generator: torch.Generator) -> Batch:
+        """n rows of the mixture times factors of the codes, exactly."""
+        slices, left = within(self.spec, self.slices, factors)
+        kept = {at: factors[at].float() * left.get(at, 1.0) for at in self.leaders if at in factors}
+        products = Products(self.weights, self.tables, self.sizes).within([kept.get(at) for at in self.leaders])
+        if not float(products.weights.sum()) > 0:
+            raise _never()
+        given = torch.full((n, len(self.spec.spans)), FREE)
+        return Batch(self._drawn(products, slices, given, given[:, self.leaders], generator))
+
+    def _drawn(
+        self, products: Products, slices: Tensor, given: Tensor, wanted: Tensor, generator: torch.Generator
+    ) -> Tensor:
+        """(n, T) rows: columns from the products where they are not `wanted`, slices where they are not `given`."""
+        drawn = [products.draw(part, generator) for part in wanted.split(ROWS_AT_ONCE)] if len(wanted) else [wanted]
+        x = torch.zeros_like(given)
         x[:, self.leaders] = torch.cat(drawn)
-        return Batch(draw_slices(self.spec, self.slices, x, given, generator), condition)
+        return draw_slices(self.spec, slices, x, given, generator)
+
+
+def _never() -> GenwrightError:
+    return GenwrightError("GW-0222", "The model never draws a row that fulfils the condition", "Ask for less.")
 
 
 def _target(marginals: Marginals) -> Target:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from genwright.contract import BEGIN, Batch, DataSpec, GenerativeModel, Phase
 from genwright.errors import GenwrightError
 from genwright.networks import foreign
-from genwright.networks.drawing import Drawing, stream
+from genwright.networks.drawing import Drawing, mean_nats, stream
 
 ARCHITECTURE = "architecture"
 ALL_WEIGHTS_RATE = 0.1  # share of the learning rate that suits adapters
@@ -106,11 +106,7 @@ class Pretrained(GenerativeModel):
     @torch.no_grad()
     def measures(self, batches: Iterable[Batch], generator: torch.Generator) -> dict[str, float]:
         """Mean nats of a counted token."""
-        total, number = 0.0, 0
-        for batch in batches:
-            nats, counted = self._nats(batch)
-            total, number = total + float((nats * counted).sum()), number + int(counted.sum())
-        return {"nats": total / number} if number else {}
+        return mean_nats(self._nats, batches)
 
     def stream(self, prompts: Tensor, *, generator: torch.Generator, **how: Any) -> Iterator[Tensor]:
         """What follows (B, P) prompts, token after token; `how` as in `networks.drawing.stream`, by the settings otherwise."""

@@ -6,7 +6,7 @@ A model brings a `Reader`, which remembers what it has read; which of the likely
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from genwright.contract import BEGIN, END
+from genwright.contract import BEGIN, END, Batch
 from genwright.networks.causal import categorical
 
 FEW = 128  # tokens that mostly have all the probability `top_p`: sorting them all would take as long as the network
@@ -144,6 +144,15 @@ class _Texts:
             self.reader.select((kept + len(self.held) * sides).flatten())
             self.held = self.held[kept]
         return number
+
+
+def mean_nats(cost: Callable[[Batch], tuple[Tensor, Tensor]], batches: Iterable[Batch]) -> dict[str, float]:
+    """Mean nats of a counted token; `cost` gives (B, T) what tokens cost and which count. Nothing where none does."""
+    total, number = 0.0, 0
+    for batch in batches:
+        nats, counted = cost(batch)
+        total, number = total + float((nats * counted).sum()), number + int(counted.sum())
+    return {"nats": total / number} if number else {}
 
 
 def guided(given: Tensor, free: Tensor | None = None, *, by: float) -> Tensor:

@@ -46,6 +46,17 @@ class Products:
             drawn[:, at] = torch.where(rows[:, at] < 0, _at(chances, places[:, at + 1]), rows[:, at])
         return drawn
 
+    def within(self, factors: Sequence[Tensor | None]) -> Products:
+        """The distribution times factors of the codes of some columns, each (codes,): components weigh what theirs left."""
+        weights, tables = self.weights, []
+        for table, factor in zip(self.tables.split(list(self.sizes), 1), factors, strict=True):
+            if factor is not None:
+                table = table * factor
+                left = table.sum(1, keepdim=True)
+                weights, table = weights * left[:, 0], table / left.clamp_min(TINY)
+            tables.append(table)
+        return Products(weights / weights.sum().clamp_min(TINY), torch.cat(tables, 1), self.sizes)
+
     def posterior(self, rows: Tensor) -> Tensor:
         """(B, K) chance of each component given what is known of each row: Bayes' rule."""
         evidence = self.weights.log().expand(len(rows), -1).clone()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -27,6 +29,24 @@ def slice_shares(spec: DataSpec, codes: np.ndarray | None) -> Tensor:
                 torch.from_numpy(np.where(seen > 0, table / np.maximum(seen, 1), 1 / span.size)).float().ravel()
             )
     return torch.cat(tables)
+
+
+def within(spec: DataSpec, shares: Tensor, factors: Mapping[int, Tensor]) -> tuple[Tensor, dict[int, Tensor]]:
+    """The shares times the factors (cells, slices) of refining spans, and what they leave of each of their parents' cells."""
+    tables, left, start = [torch.empty(0)], {}, 0
+    for at, span in enumerate(spec.spans):
+        if span.parent is None:
+            continue
+        cells = spec.spans[span.parent].size
+        table = shares[start : start + cells * span.size].reshape(cells, span.size)
+        start += cells * span.size
+        if at in factors:
+            table = table * factors[at].float()
+            kept = table.sum(1)
+            left[span.parent] = torch.where(torch.tensor(spec.spans[span.parent].refined), kept, 1.0)
+            table = torch.where(kept[:, None] > 0, table, 1.0)  # of a cell that is never drawn, or not refined
+        tables.append(table.flatten())
+    return torch.cat(tables), left
 
 
 def draw_slices(spec: DataSpec, shares: Tensor, x: Tensor, given: Tensor, generator: torch.Generator) -> Tensor:
