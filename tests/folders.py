@@ -47,7 +47,7 @@ def make(folder: Path, kind: str = "llama", tokenizer=None, **changes) -> Path:
     for parameter in net.parameters():
         if parameter.ndim > 1:  # so that what is attended to matters
             torch.nn.init.normal_(parameter, std=0.2)
-    foreign.library()  # keeps the progress bar away
+    foreign.transformers_library()  # keeps the progress bar away
     net.save_pretrained(folder)
     tokenizer.save(str(folder / "tokenizer.json"))
     return folder

@@ -16,7 +16,7 @@ FORBIDDEN = {
     "metrics": {"run", "training", "models", "cli", "trainer", "commands", "report"},
     "report": {"run", "training", "models", "cli", "trainer", "commands"},
     "run": {"cli", "trainer", "commands"},
-    "trainer": {"cli", "commands"},
+    "trainer": {"cli", "commands", "drawing_commands"},
 }
 
 

@@ -38,7 +38,7 @@ class ForeignReader:
 
     def __init__(self, net: Any) -> None:
         self.net, self.length = net, 0
-        self.cache = library().DynamicCache(config=net.config)
+        self.cache = transformers_library().DynamicCache(config=net.config)
 
     def read(self, tokens: Tensor) -> Tensor:
         """As in `networks.drawing.Reader`."""
@@ -52,7 +52,7 @@ class ForeignReader:
         self.cache.batch_select_indices(texts)
 
 
-def library() -> Any:
+def transformers_library() -> Any:
     """The `transformers` module, told to be quiet. GW-0186 when it is not installed."""
     try:
         import transformers
@@ -110,7 +110,7 @@ def read(name: str, vocabulary: int, context: int) -> tuple[nn.Module, Architect
 
 def build(architecture: Architecture) -> nn.Module:
     """The network with fresh weights, to be loaded. ValueError when the architecture is damaged, GW-0186 without the extra."""
-    models = library().AutoModelForCausalLM
+    models = transformers_library().AutoModelForCausalLM
     try:
         net = models.from_config(
             _configured(architecture["config"]),
@@ -174,7 +174,7 @@ def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _loaded(folder: Path, config: Mapping[str, Any]) -> Any:
-    models = library().AutoModelForCausalLM
+    models = transformers_library().AutoModelForCausalLM
     try:
         net, found = models.from_pretrained(
             folder,
@@ -194,7 +194,7 @@ def _loaded(folder: Path, config: Mapping[str, Any]) -> Any:
 
 
 def _configured(config: Mapping[str, Any]) -> Any:
-    return library().AutoConfig.for_model(**_plain(config))  # once more: a stranger may have written it
+    return transformers_library().AutoConfig.for_model(**_plain(config))  # once more: a stranger may have written it
 
 
 def _pieces(folder: Path) -> int:
