@@ -7,14 +7,16 @@ import sys
 import pytest
 
 import people
+from processes import run
 
 FAST = {"GENWRIGHT_STEPS": "20", "GENWRIGHT_TRAINING_VALIDATION": "0.05"}
 
 
-def genwright(*words, cwd, **environment):
+def started(folder, *words, **environment):
+    """The command by a new interpreter."""
     return subprocess.run(
-        [sys.executable, "-m", "genwright", *map(str, words)],
-        cwd=cwd, capture_output=True, text=True, env={**os.environ, **environment}, timeout=300, check=False,
+        [sys.executable, "-m", "genwright", *words],
+        cwd=folder, capture_output=True, text=True, env={**os.environ, **environment}, timeout=300, check=False,
     )  # fmt: skip
 
 
@@ -41,7 +43,7 @@ def test_a_first_session(tmp_path):
         (["train", "--resume", "runs/people-1", "--steps", "+10"], "Trained"),
     ]
     for words, wanted in steps:
-        done = genwright(*words, cwd=tmp_path, **(FAST if "--resume" not in words else {}))
+        done = run(*words, cwd=tmp_path, **(FAST if "--resume" not in words else {}))
         assert done.returncode == 0, (words, done.stderr)
         assert wanted in done.stdout + done.stderr, (words, done.stdout, done.stderr)
         assert "Traceback" not in done.stderr
@@ -73,7 +75,7 @@ def test_errors_of_use_are_one_sentence_and_exit_with_2(words, wanted, tmp_path)
     (tmp_path / "empty.csv").write_text("")
     (tmp_path / "header.csv").write_text("a,b\n")
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
-    done = genwright(*words, cwd=tmp_path, **FAST)
+    done = run(*words, cwd=tmp_path, **FAST)
     assert done.returncode == 2, (done.stdout, done.stderr)
     assert wanted in done.stderr
     assert "Traceback" not in done.stderr
@@ -81,7 +83,7 @@ def test_errors_of_use_are_one_sentence_and_exit_with_2(words, wanted, tmp_path)
 
 
 def test_doctor(tmp_path):
-    done = genwright("doctor", cwd=tmp_path)
+    done = started(tmp_path, "doctor")
     assert done.returncode == 0, done.stderr
     assert "All is well" in done.stdout
 
@@ -90,5 +92,5 @@ def test_an_odd_folder_name_and_a_c_locale_work(tmp_path):
     folder = tmp_path / "a b 中文 ü"
     folder.mkdir()
     people.csv(folder, 100, "表 1.csv")
-    done = genwright("train", "表 1.csv", "--model", "tabular-trees", "--no-report", cwd=folder, LC_ALL="C")
+    done = started(folder, "train", "表 1.csv", "--model", "tabular-trees", "--no-report", LC_ALL="C")
     assert done.returncode == 0, done.stderr

@@ -1,8 +1,6 @@
 """A run on images from end to end: what comes back, in every form, and what each verb says to mistakes."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -12,6 +10,7 @@ import coded
 import genwright
 from genwright.errors import GenwrightError
 from genwright.models import Extent
+from processes import run as run_command
 
 
 @pytest.fixture(scope="module")
@@ -108,13 +107,7 @@ def test_what_a_model_cannot_do_is_said(run, folder):
 
 def test_the_command_line(run, tmp_path):
     def call(*words):
-        return subprocess.run(
-            [sys.executable, "-m", "genwright", *map(str, words)],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return run_command(*words, cwd=tmp_path)
 
     done = call("sample", run.folder, "-n", 9, "--label", "class 9", "--truncation", "0.7", "--out", "nines.png")
     assert done.returncode == 0, done.stderr

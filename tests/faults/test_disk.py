@@ -13,6 +13,7 @@ import people
 from genwright.errors import GenwrightError
 from genwright.folder import locked, write_text
 from genwright.training import checkpoints
+from processes import run
 
 
 def limited(code: str, size: int, cwd: Path):
@@ -58,10 +59,7 @@ def test_a_full_disk_leaves_the_old_text_whole(tmp_path):
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    done = subprocess.run(
-        [sys.executable, "-m", "genwright", "train", str(people.csv(tmp_path, 50)), "--out", "file/run"],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = run("train", people.csv(tmp_path, 50), "--out", "file/run", cwd=tmp_path)
     assert done.returncode == 2
     assert "GW-0301" in done.stderr
     assert "Traceback" not in done.stderr

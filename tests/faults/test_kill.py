@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -14,20 +12,14 @@ import coded
 import genwright
 import people
 from genwright.models import MODELS
+from processes import Command
 
 STEPS = 120
 SETTINGS = ["--model.width", "16", "--steps", STEPS, "--training.checkpoint_every", "20", "--no-report", "--rows", "50"]
 
 
 def start(folder, *words):
-    command = [sys.executable, "-m", "genwright", "train", *map(str, words)]
-    with open(folder / "messages", "w") as messages:
-        return subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=messages)
-
-
-def said(folder):
-    """What the last process wrote to standard error."""
-    return (folder / "messages").read_text()
+    return Command("train", *words, cwd=folder)
 
 
 def hashes(folder):
@@ -57,7 +49,7 @@ def whole(tmp_path_factory):
     people.csv(folder, 400)
     started = time.monotonic()
     process = start(folder, "people.csv", "--out", "run", *SETTINGS)
-    assert process.wait(120) == 0, said(folder)
+    assert process.wait(120) == 0, process.said()
     return folder, time.monotonic() - started, hashes(folder / "run")
 
 
@@ -68,15 +60,12 @@ def test_killed_at_random_moments_and_resumed_it_ends_at_the_same_bytes(whole, t
     words = ["people.csv", "--out", "run", *SETTINGS]
     for moment in moments:
         process = start(tmp_path, *words)
-        try:
-            process.wait(moment)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
+        if process.poll(moment) is None:
+            process.kill()
         if (tmp_path / "run" / "run.toml").exists():
             words = ["--resume", "run"]
     process = start(tmp_path, *words)
-    assert process.wait(120) == 0, said(tmp_path)
+    assert process.wait(120) == 0, process.said()
     assert hashes(tmp_path / "run") == wanted
     steps = [json.loads(line)["step"] for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     assert steps == sorted(set(steps)), "a step was logged twice"
@@ -96,14 +85,11 @@ def test_ten_random_kills_of_every_model(model, tmp_path):
     for number, moment in enumerate(np.random.default_rng(1).uniform(0.3, 1.0, 10) * duration):
         out = f"run-{number}"
         process = start(tmp_path, data, "--out", out, *settings)
-        try:
-            process.wait(moment)
-        except subprocess.TimeoutExpired:
+        if process.poll(moment) is None:
             process.kill()
-            process.wait()
         words = ["--resume", out] if (tmp_path / out / "run.toml").exists() else [data, "--out", out, *settings]
         again = start(tmp_path, *words)
-        assert again.wait(120) == 0, said(tmp_path)
+        assert again.wait(120) == 0, again.said()
         assert hashes(tmp_path / out) == wanted
 
 
@@ -113,11 +99,11 @@ def test_the_first_signal_saves_and_exits_with_75(whole, number, tmp_path):
     people.csv(tmp_path, 400)
     process = start(tmp_path, "people.csv", "--out", "run", *SETTINGS)
     wait_for(lambda: list((tmp_path / "run" / "checkpoints").glob("step-*")))
-    process.send_signal(number)
+    process.send(number)
     assert process.wait(60) == 75
-    assert "--resume" in said(tmp_path)
+    assert "--resume" in process.said()
     again = start(tmp_path, "--resume", "run")
-    assert again.wait(120) == 0, said(tmp_path)
+    assert again.wait(120) == 0, again.said()
     assert hashes(tmp_path / "run") == wanted
 
 
@@ -125,10 +111,10 @@ def test_a_signal_before_training_exits_with_75_too(tmp_path):
     people.csv(tmp_path, 400)
     process = start(tmp_path, "people.csv", "--out", "run", *SETTINGS)
     wait_for(lambda: (tmp_path / "run" / "run.toml").exists())
-    process.send_signal(signal.SIGINT)
+    process.send(signal.SIGINT)
     assert process.wait(60) == 75
     again = start(tmp_path, "--resume", "run")
-    assert again.wait(120) == 0, said(tmp_path)
+    assert again.wait(120) == 0, again.said()
 
 
 def test_a_second_training_in_the_folder_is_refused_and_names_the_holder(tmp_path):
@@ -140,18 +126,17 @@ def test_a_second_training_in_the_folder_is_refused_and_names_the_holder(tmp_pat
         for words in (["--resume", "run"], ["people.csv", "--out", "run"]):
             second = start(tmp_path, *words)
             assert second.wait(60) == 2
-            message = said(tmp_path)
+            message = second.said()
             assert "GW-03" in message
             if words[0] == "--resume":
                 assert f"process {first.pid}" in message
     finally:
         first.kill()
-        first.wait()
     assert os.stat(tmp_path / "run" / "lock").st_size > 0  # the holder is dead, its lock is gone
     third = start(tmp_path, "--resume", "run")
     wait_for(lambda: f"process {third.pid} ".encode() in (tmp_path / "run" / "lock").read_bytes())
     time.sleep(0.5)
-    third.send_signal(signal.SIGTERM)
+    third.send(signal.SIGTERM)
     assert third.wait(60) in (75, 143)
 
 
@@ -159,16 +144,16 @@ def test_changed_data_are_refused_on_resume(tmp_path):
     path = people.csv(tmp_path, 400)
     process = start(tmp_path, "people.csv", "--out", "run", *SETTINGS)
     wait_for(lambda: list((tmp_path / "run" / "checkpoints").glob("step-*")))
-    process.send_signal(signal.SIGTERM)
+    process.send(signal.SIGTERM)
     process.wait(60)
     path.write_text(path.read_text().replace("Bachelors", "Masters", 1))
     again = start(tmp_path, "--resume", "run")
     assert again.wait(60) == 2
-    assert "GW-0307" in said(tmp_path)
+    assert "GW-0307" in again.said()
     path.unlink()
     gone = start(tmp_path, "--resume", "run")
     assert gone.wait(60) == 2
-    assert "people.csv" in said(tmp_path)
+    assert "people.csv" in gone.said()
 
 
 def test_a_finished_run_goes_on_longer(tmp_path):

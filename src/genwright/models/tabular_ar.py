@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from genwright.contract import FREE, PRESENT, Batch, DataSpec, GenerativeModel, Phase
+from genwright.networks.parallel import generators, on_all_cores
 from genwright.networks.row import RowNetwork, Tables
 
 CALIBRATION_ROWS = 20_000
@@ -93,11 +94,7 @@ class TabularAR(GenerativeModel):
         """
         device = self.calibration.device
         rows = torch.full((n, len(self.leader)), FREE, device=device) if condition is None else condition.to(device)
-        tables = self.net.tables()
-        parts = [
-            self._complete(part, tables, generator, calibrated=condition is None) for part in rows.split(ROWS_AT_ONCE)
-        ]
-        return Batch(torch.cat(parts), condition)
+        return Batch(self._completed(rows, self.net.tables(), generator, calibrated=condition is None), condition)
 
     @torch.no_grad()
     def sample_within(self, n: int, factors: Mapping[int, Tensor], *, generator: torch.Generator) -> Batch:
@@ -117,7 +114,7 @@ class TabularAR(GenerativeModel):
             proposed.append(codes)
             worth = torch.cat([worth, log_worth])
         rows = torch.cat(proposed)[resampled(worth, n, generator)]
-        return Batch(torch.cat([self._complete(part, tables, generator) for part in rows.split(ROWS_AT_ONCE)]))
+        return Batch(self._completed(rows, tables, generator))
 
     def _most_telling(self, factors: Mapping[int, Tensor]) -> list[int]:
         """The spans with factors in drawing order, those first that leave least: what is worth more and less then comes
@@ -143,6 +140,18 @@ class TabularAR(GenerativeModel):
             codes[:, span] = torch.where(applies, categorical(left, generator), 0)
             context += self.net.vector(span, codes, tables)
         return codes, worth
+
+    def _completed(
+        self, rows: Tensor, tables: Tables, generator: torch.Generator, *, calibrated: bool = False
+    ) -> Tensor:
+        """`_complete` of many rows, in pieces."""
+        parts = rows.split(ROWS_AT_ONCE)
+        pieces = list(zip(parts, generators(generator, len(parts)), strict=True))
+
+        def complete(piece: tuple[Tensor, torch.Generator]) -> Tensor:
+            return self._complete(piece[0], tables, piece[1], calibrated=calibrated)
+
+        return torch.cat(on_all_cores(complete, pieces, rows.device))
 
     def _complete(
         self,

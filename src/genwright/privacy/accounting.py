@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import brentq
 
 from genwright.errors import GenwrightError
 from genwright.privacy.events import Event, SampledGaussian, ZeroConcentrated
@@ -69,6 +68,8 @@ def calibrate(events_at: Callable[[float], Sequence[Event]], guarantee: Guarante
     `events_at(noise)` gives all of them, the ones whose noise is already settled included; more noise must cost less.
     GW-0603 if no noise is enough, because the settled ones alone are too much.
     """
+
+    from scipy.optimize import brentq  # half a second that only private runs pay for
 
     def excess(log_noise: float) -> float:
         ratio = epsilon(events_at(math.exp(log_noise)), guarantee.delta) / guarantee.epsilon

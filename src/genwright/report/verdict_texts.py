@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from genwright.report.grades import Judgement, at_most, glue, show, worst
-from genwright.report.words import Words, say
+from genwright.report.grades import Judgement, at_most, glue, show, show_metric, worst
+from genwright.report.words import Words, join, say
 
 LIMITS = {
     "frechet": (0.02, 0.12), "mauve": (0.1, 0.4), "word_distance": (0.1, 0.3), "pair_distance": (0.1, 0.3),
@@ -19,6 +19,11 @@ LIMITS = {
     "near_copies": (0.01, 0.05), "longest_copy": (1.5, 3.0), "exact_texts": (0.001, 0.01), "exposure": (3.32, 6.64),
 }  # fmt: skip
 """How far off is good, and fair."""
+LIKENESS = ("frechet", "mauve", "word_distance", "pair_distance", "judge", "predictability")
+VARIETY = (
+    "distinct_1", "distinct_2", "distinct_3", "ngram_entropy", "self_bleu", "repetition", "unique_texts",
+    "condition_balance",
+)  # fmt: skip
 ANSWERS = ("bleu", "chrf", "rouge_1", "rouge_2", "rouge_l", "token_f1")
 NO_CHANCE = ("copied_32", "near_copies", "exact_texts", "longest_copy")  # copies that count without a floor
 SHORT_COPY = 16  # words of a copy that nobody minds: set phrases are as long
@@ -72,13 +77,27 @@ def verdict_texts(scores: dict[str, Any]) -> list[Judgement]:
     return [_like(metrics), _varied(metrics), *asked, _predicts(metrics, scores["baselines"]), _own(metrics)]
 
 
-def _judgement(topic: str, found: str, numbers: Words) -> Judgement:
+def _judgement(topic: str, found: str, *numbers: Words) -> Judgement:
     statement = say(f"texts.{topic}.{found}")
-    return Judgement(f"texts.{topic}", found, statement if found == "unknown" else glue(statement, numbers))
+    return Judgement(
+        f"texts.{topic}", found, statement if found == "unknown" else join(glue(statement, numbers[0]), *numbers[1:])
+    )
 
 
 def _worst(metrics: dict[str, Any], *names: str) -> str:
     return worst(*(_graded(name, metrics[name]) for name in names if name in metrics))
+
+
+def _because(metrics: dict[str, Any], found: str, names: tuple[str, ...]) -> list[Words]:
+    """What brought the statement down, by name: the numbers in the sentence may all be good."""
+    if found not in ("fair", "poor"):
+        return []
+    at_fault = [name for name in names if name in metrics and _graded(name, metrics[name]) == found]
+    numbers = [
+        say("texts.off.one", **{key: show_metric(metrics[name], key) for key in ("value", "floor")}) for name in at_fault
+    ]
+    listed = [glue(say(f"texts.{name}.name"), found) for name, found in zip(at_fault, numbers, strict=True)]
+    return [glue(say("texts.off"), Words("; ".join(w.en for w in listed) + ".", "；".join(w.zh for w in listed) + "。"))]
 
 
 def _shown(metrics: dict[str, Any], names: dict[str, str], *, times: float = 1, digits: int = 3) -> dict[str, str]:
@@ -91,18 +110,17 @@ def _shown(metrics: dict[str, Any], names: dict[str, str], *, times: float = 1, 
 
 
 def _like(metrics: dict[str, Any]) -> Judgement:
-    found = _worst(metrics, "frechet", "mauve", "word_distance", "pair_distance", "judge", "predictability")
+    found = _worst(metrics, *LIKENESS)
     shown = _shown(metrics, {"mauve": "mauve", "judge": "judge"})
-    return _judgement("like", found, say("texts.like.numbers", **shown, n=f"{metrics['mauve']['n']:,}"))
+    numbers = say("texts.like.numbers", **shown, n=f"{metrics['mauve']['n']:,}")
+    return _judgement("like", found, numbers, *_because(metrics, found, LIKENESS))
 
 
 def _varied(metrics: dict[str, Any]) -> Judgement:
-    found = _worst(
-        metrics, "distinct_1", "distinct_2", "distinct_3", "ngram_entropy", "self_bleu", "repetition", "unique_texts",
-        "condition_balance",
-    )  # fmt: skip
+    found = _worst(metrics, *VARIETY)
     names = {"distinct": "distinct_2", "repetition": "repetition", "unique": "unique_texts"}
-    return _judgement("varied", found, say("texts.varied.numbers", **_shown(metrics, names)))
+    numbers = say("texts.varied.numbers", **_shown(metrics, names))
+    return _judgement("varied", found, numbers, *_because(metrics, found, VARIETY))
 
 
 def _asked(metrics: dict[str, Any]) -> Judgement:

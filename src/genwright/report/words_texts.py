@@ -147,6 +147,8 @@ VERDICTS: dict[str, tuple[str, str]] = {
         ": MAUVE {mauve} (real texts {mauve_floor}), a judge tells them apart with AUC {judge} ({judge_floor}); n = {n}.",
         "：MAUVE {mauve}（真实文本 {mauve_floor}），判别器的 AUC 为 {judge}（{judge_floor}）；n = {n}。",
     ),
+    "off": ("What is off: ", "有差距的指标："),
+    "off.one": (" {value} (real texts {floor})", " {value}（真实文本 {floor}）"),
     "varied.title": ("Are they varied?", "是否多样？"),
     "varied.good": ("The samples are as varied as real texts", "样本与真实文本一样多样"),
     "varied.fair": ("The samples are somewhat less or more varied than real texts", "样本的多样程度与真实文本略有出入"),
