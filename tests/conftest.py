@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-os.environ.setdefault("GENWRIGHT_THREADS", "1")  # tiny models: more threads only wait for one another
+for name in ("GENWRIGHT_THREADS", "OMP_NUM_THREADS"):  # tiny models: more threads only wait for one another
+    os.environ.setdefault(name, "1")
 
 LARGE_DATA = Path(os.environ.get("GENWRIGHT_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 

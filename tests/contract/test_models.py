@@ -1,6 +1,7 @@
 """Every model keeps the contract; a new model is tested by its line in the table."""
 
 import dataclasses
+import functools
 
 import pytest
 import torch
@@ -16,7 +17,9 @@ ROWS = [name for name, entry in MODELS.items() if entry.kind == "row"]
 IMAGES = [name for name, entry in MODELS.items() if entry.kind == "grid"]
 
 
+@functools.cache
 def fitted(name: str):
+    """A model that is fitted, and that no test changes."""
     model = coded.build(name).eval()
     model.fit([coded.batch(name, 300)], None)
     return model

@@ -94,10 +94,13 @@ def _because(metrics: dict[str, Any], found: str, names: tuple[str, ...]) -> lis
         return []
     at_fault = [name for name in names if name in metrics and _graded(name, metrics[name]) == found]
     numbers = [
-        say("texts.off.one", **{key: show_metric(metrics[name], key) for key in ("value", "floor")}) for name in at_fault
+        say("texts.off.one", **{key: show_metric(metrics[name], key) for key in ("value", "floor")})
+        for name in at_fault
     ]
     listed = [glue(say(f"texts.{name}.name"), found) for name, found in zip(at_fault, numbers, strict=True)]
-    return [glue(say("texts.off"), Words("; ".join(w.en for w in listed) + ".", "；".join(w.zh for w in listed) + "。"))]
+    return [
+        glue(say("texts.off"), Words("; ".join(w.en for w in listed) + ".", "；".join(w.zh for w in listed) + "。"))
+    ]
 
 
 def _shown(metrics: dict[str, Any], names: dict[str, str], *, times: float = 1, digits: int = 3) -> dict[str, str]:
