@@ -10,7 +10,7 @@ the training rows themselves there: what leaking looks like. Layout of the resul
 
 `better` is "lower", "higher", "nearer to .5" or "nearer to the floor"; a number that can not be had is None, and `notes`,
 a list of {"code", ...}, says why. No language in here: `report/words.py` has the sentences. No real row either: see
-`summaries.py`. Read on with `fidelity_scores.py`, `learned_scores.py`, `privacy_scores.py`: the three stages.
+`summaries.py`. Read on with `fidelity_scores.py`, `learned_scores.py`, `privacy_scores.py`, `attacks.py`: the four stages.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any
 import polars as pl
 
 from genwright.errors import GenwrightError, did_you_mean
+from genwright.metrics.attacks import ATTACKS, attack_metrics
 from genwright.metrics.clock import Clock
 from genwright.metrics.effort import EFFORTS
 from genwright.metrics.fidelity_scores import fidelity
@@ -33,8 +34,9 @@ FORMAT = 1
 ORDER = (
     "shape", "trend", "missing", "spikes", "logistic_judge", "boosting_judge", "utility",
     "nearer_to_train", "closest_distance", "closest_ratio", "exact_copies", "copied_identifiers", "copied_texts",
+    *ATTACKS,
 )  # fmt: skip
-STAGES = ("reading", "fidelity", "judges", "utility", "privacy")
+STAGES = ("reading", "fidelity", "judges", "utility", "privacy", "attacks")
 
 
 def score(
@@ -66,6 +68,8 @@ def score(
     metrics |= utility_metrics(scene, target, columns)
     clock.start("privacy")
     metrics |= privacy_metrics(scene)
+    clock.start("attacks")
+    metrics |= attack_metrics(scene)
     sizes = {name: tables.views[name].rows if name in tables.views else 0 for name in ("train", "holdout", "synthetic")}
     return {
         "format": FORMAT,

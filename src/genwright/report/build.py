@@ -18,6 +18,7 @@ from typing import Any
 
 from genwright.folder import write_text
 from genwright.report import figures, heat
+from genwright.report.attacks import attack_sentences
 from genwright.report.grades import show, show_metric
 from genwright.report.verdict import grade, verdict
 from genwright.report.words import LANGUAGES, TEXT, Words, say, say_of
@@ -30,6 +31,7 @@ GROUPS = {
     "utility": ("utility",),
     "privacy": (
         "nearer_to_train", "closest_distance", "closest_ratio", "exact_copies", "copied_identifiers", "copied_texts",
+        "membership", "singling_out", "linkability", "attribute_inference",
     ),
 }  # fmt: skip
 FACTS_FIRST = ("name", "model", "command", "data", "outcome", "settings", "seconds", "versions", "files")
@@ -239,7 +241,7 @@ def _privacy_extras(metrics: dict[str, Any]) -> list[Words]:
         out.append(say("equal_size", share=show(share["equal_size"], 3)))
     if copies.get("of_holdout") is not None:
         out.append(say("of_holdout", share=show(copies["of_holdout"])))
-    return out
+    return [*out, *attack_sentences(metrics)]
 
 
 def _limits(scores: dict[str, Any], facts: dict[str, Any]) -> list[Words]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from genwright.report.attacks import ATTACKS, attack_warning, grade_attack
 from genwright.report.grades import UNITS, Judgement, at_most, glue, show, show_metric, worst
 from genwright.report.verdict_images import grade_image, verdict_images
 from genwright.report.verdict_texts import grade_text, verdict_texts
@@ -38,6 +39,8 @@ def grade(name: str, metric: dict[str, Any], kind: str | None = None) -> str:
         return at_most(abs(value - 0.5), 0.05, 0.15)
     if name == "nearer_to_train":  # at most .03 / .10 above what unseen rows score
         return at_most(value - max(0.5, floor or 0.5), 0.03, 0.10)
+    if name in ATTACKS:
+        return grade_attack(name, metric)
     if name in ("closest_distance", "closest_ratio"):  # at least .8 / .5 of the floor
         return "unknown" if floor is None else at_most(1 - value / floor if floor > 0 else 0.0, 0.2, 0.5)
     if floor is None and name in ("shape", "trend", "missing", "spikes"):
@@ -109,7 +112,7 @@ def _useful(metrics: dict[str, Any]) -> Judgement:
 
 
 def _private(metrics: dict[str, Any]) -> Judgement:
-    """The worst of share, copies, closest ratio, identifiers and texts: privacy is lost at the weakest point."""
+    """The worst of share, copies, closest ratio, identifiers, texts and attacks: privacy is lost at the weakest point."""
     names = (
         "nearer_to_train",
         "closest_distance",
@@ -117,6 +120,7 @@ def _private(metrics: dict[str, Any]) -> Judgement:
         "exact_copies",
         "copied_identifiers",
         "copied_texts",
+        *ATTACKS,
     )
     present = {name: metrics[name] for name in names if name in metrics}
     found = worst(*(grade(name, metric) for name, metric in present.items()))
@@ -126,6 +130,7 @@ def _private(metrics: dict[str, Any]) -> Judgement:
         for name, word in (("copied_identifiers", "identifiers"), ("copied_texts", "texts"))
         if name in metrics and grade(name, metrics[name]) in ("fair", "poor")
     ]
+    extra += attack_warning({name: metric for name, metric in present.items() if name in ATTACKS})
     if share["value"] is None:
         found = found if found in ("fair", "poor") else "unknown"
         words = say("private.unknown")

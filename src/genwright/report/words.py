@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from genwright.report.words_images import IMAGES
-from genwright.report.words_metrics import METRICS, VERDICTS
+from genwright.report.words_metrics import ATTACKS, METRICS, VERDICTS
 from genwright.report.words_texts import TEXTS
 
 LANGUAGES = ("en", "zh")
@@ -278,6 +278,7 @@ TEXT = {
     **PAGE,
     **{f"note.{key}": words for key, words in NOTES.items()},
     **METRICS,
+    **ATTACKS,
     **VERDICTS,
     **IMAGES,
     **TEXTS,

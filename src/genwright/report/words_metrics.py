@@ -1,4 +1,4 @@
-"""The report's words for each metric: its name, what it means in one sentence, its exact definition; and the verdicts."""
+"""The report's words for each metric: its name, what it means in one sentence, its exact definition; attacks; verdicts."""
 
 # ruff: noqa: E501 - a sentence stays on few lines, so that a search finds it; Chinese counts double
 
@@ -116,6 +116,96 @@ METRICS: dict[str, tuple[str, str]] = {
         "与训练数据中某段文本完全相同的合成文本占比。",
     ),
     "copied_texts.definition": ("All text columns, present values.", "所有文本列的非缺失值。"),
+    "membership.name": ("Membership attack (AUC)", "成员推断攻击 (AUC)"),
+    "membership.meaning": (
+        "How well somebody who holds a real row tells from the synthetic rows whether it was trained on: .5 is guessing, 1 is always right.",
+        "手中有一条真实行的人，能否凭合成数据判断它是否用于训练：0.5 为全凭猜，1 为总能判对。",
+    ),
+    "membership.definition": (
+        "Training rows against as many hold-out rows, scored by the density of synthetic rows around each over that of other hold-out rows "
+        "(nearest neighbour, L1; DOMIAS, van Breugel et al. 2023). DeLong interval.",
+        "训练行与同样多的留出行，按周围合成行的密度与其他留出行的密度之比打分（最近邻，L1；DOMIAS，van Breugel 等 2023）。DeLong 区间。",
+    ),
+    "singling_out.name": ("Singling out", "单独识别"),
+    "singling_out.meaning": (
+        "How much more often a description read off a synthetic row fits exactly one training row than exactly one row that was never seen; 0 is best.",
+        "从合成行读出的描述恰好只符合一条训练行的机会，比恰好只符合一条没见过的行多出多少；0 最好。",
+    ),
+    "singling_out.definition": (
+        "Risk (attack - control) / (1 - control) of Giomi et al. 2023. Conditions on several columns that one synthetic row fulfils; the control "
+        "has hold-out rows in the places of as many training rows, scaled up to all. 95 % interval from Wilson's by variance recovery.",
+        "Giomi 等 2023 的风险：(攻击 - 对照) / (1 - 对照)。取恰好一条合成行满足的多列条件；对照用留出行替换同样多的训练行，再按行数放大。"
+        "95 % 区间由 Wilson 区间合成。",
+    ),
+    "linkability.name": ("Linkability", "可关联"),
+    "linkability.meaning": (
+        "How much better two halves of one person's row find each other through a synthetic row if the person was trained on; 0 is best.",
+        "同一人的记录拆成两半后，通过合成行重新对上的机会，因参与训练而多出多少；0 最好。",
+    ),
+    "linkability.definition": (
+        "Same risk. The columns are dealt into two halves; success: both have a nearest synthetic row in common. Each column adds at most 1 (Gower).",
+        "风险定义同上。各列分成两半；两半有共同的最近合成行即为成功。每列距离至多为 1（Gower）。",
+    ),
+    "attribute_inference.name": ("Attribute inference", "属性推断"),
+    "attribute_inference.meaning": (
+        "How much better one value of a row is guessed from the most similar synthetic row if the row was trained on; 0 is best.",
+        "用最相似的合成行猜一条记录的某个值，因该记录参与训练而更准多少；0 最好。",
+    ),
+    "attribute_inference.definition": (
+        "Same risk, averaged over the columns, each hidden in turn. Numbers count as found within 5 % of the span from the 5th to the 95th percentile.",
+        "风险定义同上，轮流隐藏每一列并取平均。数值误差在第 5 至第 95 百分位跨度的 5 % 以内算猜中。",
+    ),
+}  # fmt: skip
+
+ATTACKS: dict[str, tuple[str, str]] = {
+    "attack.caught": (
+        "Membership attack on {targets} training and as many hold-out rows, with 1 % of false alarms: {value} % of the training rows are found "
+        "({low} to {high} %; chance 1 %, floor {floor} %, copycat {copycat} %).",
+        "对 {targets} 条训练行和同样多的留出行做成员推断攻击，误报率 1 % 时：找出 {value} % 的训练行（{low} 至 {high} %；瞎猜为 1 %，"
+        "真实参照 {floor} %，照抄参照 {copycat} %）。",
+    ),
+    "attack.distance": (
+        "By the distance to the closest synthetic row alone: AUC {value} ({low} to {high}; floor {floor}, copycat {copycat}).",
+        "只凭到最近合成行的距离：AUC {value}（{low} 至 {high}；真实参照 {floor}，照抄参照 {copycat}）。",
+    ),
+    "attack.caught_by_distance": (
+        "By distance alone, with 1 % of false alarms: {value} % of training rows found ({low} to {high} %; floor {floor} %, copycat {copycat} %).",
+        "只凭距离，误报率 1 % 时：找出 {value} % 的训练行（{low} 至 {high} %；真实参照 {floor} %，照抄参照 {copycat} %）。",
+    ),
+    "attack.one_column": (
+        "Singling out by a rare or extreme value of one column: risk {value} ({low} to {high}; floor {floor}, copycat {copycat}).",
+        "凭单列的罕见值或极端值单独识别：风险 {value}（{low} 至 {high}；真实参照 {floor}，照抄参照 {copycat}）。",
+    ),
+    "attack.rare_values": ("Singling out by rare values of one column", "凭单列罕见值单独识别"),
+    "attack.rates": (
+        "{name}: of {attacks} attacks {attack} % succeed on training rows, {control} % on rows never seen, {naive} % by guessing.",
+        "{name}：{attacks} 次攻击中，对训练行成功 {attack} %，对没见过的行成功 {control} %，瞎猜成功 {naive} %。",
+    ),
+    "attack.columns": (
+        "Inferred better for training rows, of {of} columns (1 in 40 is so by chance): {columns}.",
+        "在 {of} 列中，训练行的值更容易被推断的列（平均每 40 列有 1 列出于偶然）：{columns}。",
+    ),
+    "attack.no_columns": (
+        "No column of {of} is inferred better for training rows, beyond chance.",
+        "共 {of} 列，没有一列的训练行的值比偶然更容易被推断。",
+    ),
+    "note.attack_rows": (
+        "Attacked with {rows} random rows of each table, at most: copies of other rows are not seen, nor in the copycat.",
+        "每张表最多随机取 {rows} 行进行攻击：看不到对其他行的照抄，照抄参照也是如此。",
+    ),
+    "note.few_attacked": ("An attack needs at least {rows} rows of each table.", "攻击至少需要每张表 {rows} 行。"),
+    "note.few_conditions": (
+        "Fewer than {least} descriptions of a single synthetic row were found.", "只符合一条合成行的描述不足 {least} 个。",
+    ),
+    "note.one_column": ("The attack needs two columns.", "该攻击至少需要两列。"),
+    "note.nothing_left": (
+        "The attack succeeds on every row, trained on or not: nothing is left to find out.",
+        "无论是否参与训练，攻击对每一行都成功：没有更多可泄露的。",
+    ),
+    "note.attack_useless": (
+        "The attack does no better than guessing, so its failure says little.",
+        "该攻击不比瞎猜好，因此它的失败说明不了什么。",
+    ),
 }  # fmt: skip
 
 VERDICTS: dict[str, tuple[str, str]] = {
@@ -200,5 +290,6 @@ VERDICTS: dict[str, tuple[str, str]] = {
     ),
     "private.copies": (": {copies} % of synthetic rows are exact copies.", "：{copies} % 的合成行为完全照抄。"),
     "private.identifiers": ("{share} % of identifiers are copied.", "{share} % 的标识符为照抄。"),
+    "private.attacks": ("Attacks learn more of training rows than of others: {names}.", "攻击对训练行的了解多于对其他行：{names}。"),
     "private.texts": ("{share} % of texts are copied word for word.", "{share} % 的文本为逐字照抄。"),
 }  # fmt: skip
