@@ -1,5 +1,6 @@
 """Signals and kills on real processes: what was trained is kept, and resuming ends at the same bytes."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 import coded
+import coded_texts
 import genwright
 import people
 from genwright.models import MODELS
@@ -30,6 +32,9 @@ def place(model, folder):
     """Data for the model in the folder; returns their name."""
     if MODELS[model].kind == "row":
         return people.csv(folder, 400).name
+    if MODELS[model].kind == "tokens":
+        (folder / "letters.txt").write_text("\n\n".join(coded_texts.TRAIN))
+        return "letters.txt"
     pixels, labels = coded.pictures(100)
     np.savez(folder / "bars.npz", images=np.pad(pixels[:, 0], ((0, 0), (0, 0), (2, 2))), labels=labels)
     return "bars.npz"
@@ -76,9 +81,16 @@ def test_killed_at_random_moments_and_resumed_it_ends_at_the_same_bytes(whole, t
 def test_ten_random_kills_of_every_model(model, tmp_path):
     data = place(model, tmp_path)
     settings = ["--model", model, "--no-report", "--rows", "50"]
-    if model != "tabular-trees":
-        steps = "200" if MODELS[model].kind == "row" else "40"
-        settings += ["--steps", steps, "--training.checkpoint_every", "10", "--model.width", "16"]
+    entry = MODELS[model]
+    small = {"width": 16, "steps": 60, "components": 20, "length": 12} if entry.kind != "grid" else {"width": 16}
+    own = {field.name for field in dataclasses.fields(entry.settings)}
+    settings += [word for name in small.keys() & own for word in (f"--model.{name}", small[name])]
+    if entry.load().phases:
+        settings += ["--steps", 200 if entry.kind == "row" else 40, "--training.checkpoint_every", 10]
+    if model == "pretrained":
+        import folders  # skips where the extra is missing
+
+        settings += ["--model.folder", folders.make(tmp_path / "model")]
     started = time.monotonic()
     assert start(tmp_path, data, "--out", "whole", *settings).wait(120) == 0
     duration, wanted = time.monotonic() - started, hashes(tmp_path / "whole")
