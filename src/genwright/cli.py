@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -34,9 +35,11 @@ EXAMPLES = {
     "export": "genwright export runs/digits-1 --out digits.onnx\n"
     "  genwright export runs/digits-1 --solver euler --solver-steps 8 --out quick.onnx",
     "data": "genwright data patients.csv\n  genwright train patients.csv --schema schema.toml\n"
+    "  genwright data patients.csv --rules\n  genwright train patients.csv --rules rules.toml\n"
     "  genwright data photos/\n  genwright data get mnist --from downloads/ --out mnist",
     "list": "genwright list\n  genwright list experiments",
     "info": "genwright info runs/adult-1",
+    "audit": "genwright audit runs/adult-1\n  genwright audit runs/private --canaries 5000 --data visits.parquet",
     "demo": "genwright demo",
     "doctor": "genwright doctor",
     "models": "genwright models",
@@ -44,7 +47,8 @@ EXAMPLES = {
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry point: runs a command and exits with 0, 2 (an error of use, said in one sentence) or 75 (stopped, resumable)."""
+    """Entry point: runs a command and exits with 0, 1 (an audit found a claim broken), 2 (an error of use, said in one
+    sentence) or 75 (stopped, resumable)."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if arguments[:1] in (["--version"], ["-V"]):
         print(f"genwright {__version__}")
@@ -184,7 +188,7 @@ def _read(name: str, words: list[str], leaves: list[tuple[str, Field, Any]], act
 
     parser = _Parser(
         prog=f"genwright {name}",
-        description=_summary(COMMANDS[name]),
+        description=inspect.getdoc(COMMANDS[name]),
         epilog="examples:\n  " + EXAMPLES[name],
         formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=34, width=110),
         allow_abbrev=False,

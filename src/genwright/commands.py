@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from genwright import __version__, config
+from genwright.audit_command import audit_command  # noqa: F401 - `cli.py` looks all commands up here
 from genwright.drawing_commands import (  # noqa: F401 - `cli.py` looks all commands up here
     chat_command,
     edit_command,
@@ -25,6 +26,7 @@ from genwright.drawing_commands import (  # noqa: F401 - `cli.py` looks all comm
 from genwright.errors import GenwrightError
 from genwright.models import MODELS
 from genwright.progress import COLOURS, Progress
+from genwright.rules_command import show_rules
 
 
 def train_command(given: dict[str, Any], actions: dict[str, Any]) -> None:
@@ -139,6 +141,8 @@ def data_command(settings: config.Data) -> None:
         return _show_images(name)
     if looks_like_texts(name):
         return _show_texts(name)
+    if settings.rules:
+        return show_rules(settings)
     source = open_table(name)
     schema = Schema.inspect(source)
     path = Path(settings.out or "schema.toml")

@@ -85,6 +85,7 @@ class Train:
     test: str = setting("", "a file of real rows to judge by instead of a hold-out")
     target: str = setting("", "column to predict in the report's utility test; empty: every column")
     schema: str = setting("", "a schema.toml that says what the columns are; empty: found by looking")
+    rules: str = setting("", "a rules.toml of what holds in every row of a table, or its text; empty: no rules")
     epsilon: float = setting(0.0, "privacy guarantee for tables: the smaller, the stronger; 0: none", low=0, high=1000)
     delta: str = setting("auto", "its delta, such as 1e-6; auto: 1e-6, or by --privacy.rows")
     start: str = setting("", "a run on texts whose weights and tokens the training begins with, to tune it further")
@@ -271,7 +272,8 @@ class Data:
     """
 
     file: tuple[str, ...] = setting((), "a table, images or texts; or: get NAME", positional=True)
-    out: str = setting("", "where to write the finding (schema.toml), or the data that are brought")
+    rules: bool = setting(False, "find rules that hold in all rows of a table and write them to rules.toml")
+    out: str = setting("", "where to write the finding (schema.toml, rules.toml), or the data that are brought")
     force: bool = setting(False, "replace an existing file")
     from_: str = setting("", "for get: folder or address that has the files")
 
@@ -282,6 +284,25 @@ class Info:
 
     run: str = setting("", "folder of the run", positional=True)
     privacy: bool = setting(False, "show the privacy ledger, with epsilon computed anew")
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Attack a run on a table, and say what the attack proves of its epsilon beside what the run claims.
+
+    The run is trained once more by its own settings, on its data and on canaries: made-up rows, each of which a coin puts in
+    or leaves out. Then the model is asked which ones it saw. So many right guesses are too unlikely below a certain epsilon:
+    that is the lower bound. It may be far below the truth, since another attack may do better; above the claim, it
+    refutes it, and the command ends with exit status 1. An audit takes about as long as the training did. It looks at the
+    data outside of any guarantee, so its finding, audit.json in the run's folder, is no part of a release.
+    """
+
+    run: str = setting("", "folder of the run", positional=True)
+    canaries: int = setting(
+        1000, "rows to plant or not: more show more, up to about a tenth of the table", low=20, high=1_000_000
+    )
+    data: str = setting("", "the training data; empty: where they were")
+    seed: int = setting(0, "seed of the canaries and their coins", low=0)
 
 
 @dataclass(frozen=True)
@@ -323,6 +344,7 @@ COMMANDS: dict[str, type] = {
     "data": Data,
     "list": List,
     "info": Info,
+    "audit": Audit,
     "demo": Demo,
     "doctor": Doctor,
 }

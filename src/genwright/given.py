@@ -10,6 +10,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import tomli_w
+
 from genwright import settings as settings_layer
 from genwright.errors import GenwrightError
 from genwright.modalities import default_model, open_run
@@ -17,7 +19,7 @@ from genwright.models import MODELS
 from genwright.run import Run
 
 PRIVATE_MODEL = "mixture"
-PATHS = ("data", "test", "schema", "start")
+PATHS = ("data", "test", "schema", "rules", "start")
 
 
 def complete(data: Any, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -30,8 +32,10 @@ def complete(data: Any, given: Mapping[str, Any]) -> dict[str, Any]:
     given = {"model": model, **settings_layer.from_environment(model=model), **given, "data": name}
     if begun:
         given = {**_of_start(begun, model), **given}
+    if isinstance(given.get("rules"), Mapping):
+        given["rules"] = tomli_w.dumps(given["rules"])
     for key in PATHS:
-        if given.get(key) and not str(given[key]).startswith("<"):
+        if given.get(key) and not str(given[key]).startswith("<") and "\n" not in str(given[key]):  # rules as text
             given[key] = str(Path(given[key]).expanduser().absolute())
     return dict(MODELS[settings_layer.named_model(given)].follow(given))
 

@@ -15,9 +15,10 @@ from genwright.errors import GenwrightError
 from genwright.folder import write_json, write_text
 from genwright.guarantee import LEDGER
 from genwright.run import FORMAT, Run
+from genwright.tables import RULES
 
 WHOLE = ("codec.json", "codec.safetensors", "weights.safetensors", LEDGER)
-NAMED = ("data", "test", "schema", "out")  # settings that name files of the owner
+NAMED = ("data", "test", "schema", "rules", "out")  # settings that name files of the owner
 
 
 def release(run: Run, folder: Path) -> Path:
@@ -29,7 +30,7 @@ def release(run: Run, folder: Path) -> Path:
         raise GenwrightError("GW-0310", f"{str(folder)!r} exists", "Choose another --out.")
     _ = run.codec, run.model  # checked as they are read
     folder.mkdir(parents=True)
-    for name in WHOLE:
+    for name in (*WHOLE, *([RULES] if run.state["data"].get("rules") else [])):
         shutil.copyfile(run.folder / name, folder / name)
     given = settings_layer.from_file(run.folder / "run.toml")
     write_text(folder / "run.toml", settings_layer.given_to_toml({**given, **dict.fromkeys(NAMED, "")}))
@@ -41,7 +42,10 @@ def release(run: Run, folder: Path) -> Path:
 def _state(state: dict[str, Any]) -> dict[str, Any]:
     """How the run was made, without numbers of rows, fingerprints, times, and categories that a frame had declared."""
     outcome = {name: state["outcome"][name] for name in ("parameters", "steps") if name in state["outcome"]}
-    data = {"name": "", "columns": state["data"]["columns"], "origin": {**state["data"]["origin"], "categories": {}}}
+    origin = {**state["data"]["origin"], "categories": {}}
+    data = {"name": "", "columns": state["data"]["columns"], "origin": origin}
+    if "rules" in state["data"]:  # declared: under a guarantee none are found
+        data["rules"] = state["data"]["rules"]
     return {
         "format": FORMAT,
         "status": "finished",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +11,16 @@ import numpy as np
 import polars as pl
 import torch
 
-from genwright.codecs.allowed import Allowed, check, given_values
+from genwright.codecs.allowed import check, given_values
 from genwright.codecs.table import TableCodec
 from genwright.config import Train
 from genwright.contract import FREE, PRESENT
 from genwright.data.condition_text import Where, condition_of
-from genwright.data.conditions import Condition, Group
+from genwright.data.conditions import Condition
 from genwright.data.origin import Origin
+from genwright.data.rules import Rule
+from genwright.data.rules_file import read_rules
+from genwright.data.rules_kept import RuleKeeper
 from genwright.data.schema import Schema
 from genwright.data.sources import open_table
 from genwright.data.writers import to_user_frame, write_table
@@ -23,11 +28,10 @@ from genwright.errors import GenwrightError
 from genwright.metrics.table import score
 from genwright.progress import Advance, no_progress
 from genwright.report import Report, write_report
+from genwright.row_drawing import EVERYTHING, RowDrawing
 from genwright.run import Run
-from genwright.tables import FRAME_ROWS, Table, read_like
+from genwright.tables import FRAME_ROWS, RULES, Table, read_like
 from genwright.training.devices import choose_device
-
-PATIENCE_ROWS = 100_000  # drawn without one that fulfils a condition, before it counts as impossible
 
 
 class TableRun(Run):
@@ -40,7 +44,34 @@ class TableRun(Run):
 
     def open_dataset(self, data: Any, settings: Train) -> Table:
         """The table, split; once trained, typed by the schema of then."""
-        return Table.open(data, settings, self.codec.schema if self.state["status"] != "started" else None)
+        schema = self.codec.schema if self.state["status"] != "started" else None
+        return Table.open(data, settings, schema, self._rules_text)
+
+    @property
+    def _rules_text(self) -> str | None:
+        """rules.toml, checked, once the run has one. GW-0304 if it is missing or is not what was written."""
+        digest = self.state.get("data", {}).get("rules")
+        if digest is None:
+            return None
+        try:
+            content = (self.folder / RULES).read_bytes()
+        except OSError:
+            content = b""
+        if hashlib.sha256(content).hexdigest() != digest:
+            path = str(self.folder / RULES)
+            raise GenwrightError("GW-0304", f"{path!r} is missing or damaged", "Restore it, or train again.")
+        return content.decode("utf-8")
+
+    @functools.cached_property
+    def rules(self) -> tuple[Rule, ...]:
+        """What holds in every row that is drawn."""
+        text = self._rules_text
+        return read_rules(text, self.codec.schema) if text else ()
+
+    @property
+    def _drawing(self) -> RowDrawing:
+        device = choose_device(self.settings.device)
+        return RowDrawing(self.codec, self.model, device, self.examples_at_a_time, self.rules, self._codes)
 
     def sample(self, n: int = 1000, *, where: Where | None = None, seed: int = 0) -> Any:
         """n synthetic rows, as the kind of frame that was trained on; a typed polars frame if it was a file.
@@ -58,55 +89,22 @@ class TableRun(Run):
             raise GenwrightError("GW-0206", f"Cannot draw {n} rows", "Ask for one row or more.")
         if where:
             return self._sample_where(n, condition_of(where, self.codec.schema), seed, advance)
+        if self.rules:
+            return self._drawing.sifted(n, EVERYTHING, seed, advance)
         return self.codec.decode(self._codes(n, None, seed, advance), generator=np.random.default_rng([seed, 1]))
 
     def _sample_where(self, n: int, condition: Condition, seed: int, advance: Advance) -> pl.DataFrame:
         """n rows that fulfil a condition. What the model cannot keep to as it draws is sifted from what it drew."""
         check(self.codec, condition)
         given, values = given_values(condition), np.random.default_rng([seed, 1])
-        if given is not None:
+        if given is not None and not self.rules:
             try:
                 codes = self._codes(n, torch.from_numpy(self.codec.encode_condition(given, n)), seed, advance)
                 return self.codec.decode(codes, generator=values, where=given)
             except GenwrightError as error:
                 if error.code != "GW-0403":  # a model that cannot be given values says so at once
                     raise
-        allowed = Allowed(self.codec, condition)
-        sifts = allowed.rest is not None or not self.model.restricts
-        parts: list[pl.DataFrame] = []
-        kept = drawn = 0
-        while kept < n:
-            size = self.examples_at_a_time if sifts else min(self.examples_at_a_time, n - kept)
-            codes = self._codes_within(allowed, size, [seed, len(parts)])
-            parts.append(allowed.decode(codes, values, drawn))
-            kept, drawn = kept + len(parts[-1]), drawn + size
-            if not kept and drawn >= PATIENCE_ROWS:
-                raise self._never(condition, drawn, seed)
-            note = f"{kept:,} of {drawn:,} rows drawn fulfil the condition ({kept / drawn:.2%})" if sifts else ""
-            advance(min(kept, n), n, note)
-        return pl.concat(parts).head(n)
-
-    def _codes_within(self, allowed: Allowed, size: int, seed: list[int]) -> np.ndarray:
-        """The codes of `size` rows that keep to what is allowed of each column; fewer where the model cannot do that."""
-        device = choose_device(self.settings.device)
-        generator = torch.Generator(device).manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
-        if self.model.restricts and allowed.factors:
-            factors = {span: torch.from_numpy(factor) for span, factor in allowed.factors.items()}
-            return self.model.sample_within(size, factors, generator=generator).x.cpu().numpy()
-        codes = self.model.sample(size, generator=generator).x.cpu().numpy()
-        return codes[allowed.accepts(codes, np.random.default_rng([*seed, 3]))]
-
-    def _never(self, condition: Condition, drawn: int, seed: int) -> GenwrightError:
-        """Names the part of the condition that the fewest free rows fulfil."""
-        free = self.sample_typed(self.examples_at_a_time, seed=seed)
-        parts = condition.parts if isinstance(condition, Group) and condition.every else (condition,)
-        share, rarest = min((int(part.holds(free).sum()) / len(free), str(part)) for part in parts)
-        return GenwrightError(
-            "GW-0222",
-            f"None of {drawn:,} rows drawn fulfils the condition {str(condition)!r}; "
-            f"{rarest!r} alone holds in {share:.2%} of {len(free):,}",
-            "Ask for less" + ("" if self.model.restricts else ", or train tabular-ar, which keeps to it as it draws"),
-        )
+        return self._drawing.sifted(n, condition, seed, advance)
 
     def _users(self, typed: pl.DataFrame, origin: Origin) -> Any:
         """In a file every cell has its text; in Python it has its type, and a frame that of the user's library."""
@@ -153,20 +151,14 @@ class TableRun(Run):
         return read_like(table, self.codec.schema, what="table to impute", most=2**62)
 
     def _filled(self, typed: pl.DataFrame, seed: int) -> pl.DataFrame:
-        drawn = self._drawn_around(typed, self.codec.encode_partial(typed), seed)
-        return typed.with_columns(typed[name].fill_null(drawn[name]) for name in typed.columns)
+        return self._drawing.around(typed, self.codec.encode_partial(typed), seed)
 
     def _completed(self, table: Any, seed: int) -> pl.DataFrame:
         source = open_table(table)
         begun = Schema(tuple(self.codec.schema[name] for name in source.columns))
         typed = pl.concat([begun.parse(frame) for frame in source.batches()])
         codes = self.codec.encode_partial(typed)
-        drawn = self._drawn_around(typed, np.where(codes == PRESENT, FREE, codes), seed)
-        return drawn.with_columns(typed[name].fill_null(drawn[name]) for name in typed.columns)
-
-    def _drawn_around(self, typed: pl.DataFrame, given: np.ndarray, seed: int) -> pl.DataFrame:
-        codes = self._codes(len(typed), torch.from_numpy(given), seed)
-        return self.codec.decode(codes, generator=np.random.default_rng([seed, 2]))
+        return self._drawing.around(typed, np.where(codes == PRESENT, FREE, codes), seed)
 
     def write_samples(
         self,
@@ -208,8 +200,19 @@ class TableRun(Run):
         kinds = {column.name: column.kind for column in self.codec.schema.columns}
         synthetic = self.sample_typed(min(len(train), FRAME_ROWS), seed=seed)
         scores = score(train, holdout, synthetic, kinds, target=target, effort=effort, seed=seed, progress=advance)
-        write_report(Path(out or self.folder), scores, self.facts(), language=language)
-        return Report(scores, self.facts())
+        facts = self.facts() | self._kept_rules(table, train, synthetic)
+        write_report(Path(out or self.folder), scores, facts, language=language)
+        return Report(scores, facts)
+
+    def _kept_rules(self, table: Table, train: pl.DataFrame, synthetic: pl.DataFrame) -> dict[str, Any]:
+        """For the report: the share of real and of synthetic rows that break each rule."""
+        made = RuleKeeper(self.rules, self.codec.schema).breaches(synthetic)
+        if table.seen:  # what broke a rule is no longer among the training rows
+            real = {rule: count / len(table.seen.broken) for rule, count in table.seen.counts.items()}
+        else:
+            real = {str(rule): float(rule.broken(train).mean()) for rule in self.rules}  # type: ignore[arg-type]
+        shares = {rule: {"real": real[rule], "synthetic": float(mask.to_numpy().mean())} for rule, mask in made.items()}
+        return {"rules": shares} if shares else {}
 
     def first_samples(self, advance: Advance) -> Path:
         """As many synthetic rows as the settings say, in samples/."""

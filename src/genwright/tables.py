@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,18 @@ from genwright.codecs.private_table import require_declared, schema_of_types
 from genwright.codecs.table import TableCodec
 from genwright.config import Train
 from genwright.data.batches import Examples, codes_on_disk, split
+from genwright.data.columns import Column
+from genwright.data.rules import Combination, Rule, Unique
+from genwright.data.rules_clash import check_rules
+from genwright.data.rules_file import read_rules, rules_text, write_rules
+from genwright.data.rules_seen import Seen, look
 from genwright.data.schema import Schema
 from genwright.data.sources import TableSource, open_table
 from genwright.errors import GenwrightError
 from genwright.folder import write_text
 from genwright.report import Report, report_files
 
+RULES = "rules.toml"
 FRAME_ROWS = 100_000  # rows of a table that the report looks at, at most
 
 
@@ -37,10 +43,15 @@ class Table:
     schema: Schema
     held: np.ndarray
     """(rows,) True for rows of the hold-out."""
+    rules: tuple[Rule, ...] = ()
+    """What holds in every synthetic row, with the combinations that training rows have."""
+    seen: Seen | None = None
+    """How the training rows keep the rules; None without rules, and under a guarantee: nothing is counted then."""
 
     @classmethod
-    def open(cls, data: Any, settings: Train, schema: Schema | None = None) -> Table:
-        """From a path or a frame. The schema is the given one, the file named in the settings, or found by looking."""
+    def open(cls, data: Any, settings: Train, schema: Schema | None = None, rules: str | None = None) -> Table:
+        """From a path or a frame. The schema is the given one, the file named in the settings, or found by looking; the
+        rules are a given TOML text (of the run, when it is gone on with) or those of the settings."""
         source = open_table(data)
         if schema is None and settings.schema:
             schema = _read_schema(Path(settings.schema))
@@ -52,14 +63,31 @@ class Table:
         if settings.target:
             _ = schema[settings.target]  # raises GW-0112 with the nearest name
         share = 0.0 if settings.test else settings.holdout
+        stated = _read_rules(settings, schema, rules)
         if settings.epsilon:
-            return cls(source, schema, np.concatenate([split_by_content(f, share) for f in source.batches()]))
+            held = np.concatenate([split_by_content(frame, share) for frame in source.batches()])
+            return cls(source, schema, held, stated)
+        schema = _with_keys(schema, stated)
         rows = sum(len(frame) for frame in source.batches())
-        return cls(source, schema, split(rows, share, seed=settings.seed))
+        table = cls(source, schema, split(rows, share, seed=settings.seed), stated)
+        return table._within_rules(settings.table.rare_below) if stated and not table.held.all() else table
+
+    def _within_rules(self, rare_below: int) -> Table:
+        """The same table, its training rows looked at: those that break a rule are left out."""
+        seen = look(self.rules, self.batches(), np.flatnonzero(~self.held), self.name, rare_below)
+        return replace(self, rules=seen.rules, seen=seen)
+
+    @functools.cached_property
+    def left_out(self) -> np.ndarray:
+        """(rows,) True for rows that are in neither part: as they break a rule."""
+        mask = np.zeros(len(self.held), dtype=bool)
+        if self.seen:
+            mask[~self.held] = self.seen.broken
+        return mask
 
     @functools.cached_property
     def training_rows(self) -> int:
-        return int(len(self.held) - self.held.sum())
+        return int(len(self.held) - self.held.sum() - self.left_out.sum())
 
     @property
     def name(self) -> str:
@@ -67,8 +95,14 @@ class Table:
 
     @property
     def notes(self) -> list[str]:
-        """Sentences on what was guessed or mended."""
-        return [*self.source.notes, *self.schema.notes]
+        """Sentences on what was guessed, mended or left out."""
+        return [*self.source.notes, *self.schema.notes, *self._breaches()]
+
+    def _breaches(self) -> list[str]:
+        counts = self.seen.counts if self.seen else {}
+        broken = ", ".join(f"{rule!r} ({count:,})" for rule, count in counts.items() if count)
+        left = int(self.left_out.sum())
+        return [f"{left:,} training rows are left out, as they break rules: {broken}."] if broken else []
 
     @property
     def values(self) -> int:
@@ -80,18 +114,29 @@ class Table:
         return self.source.fingerprint()
 
     def facts(self) -> dict[str, Any]:
-        """What state.json keeps: number of columns, and what the file or frame was."""
-        return {"columns": len(self.schema.columns), "origin": self.source.origin.to_json()}
+        """What state.json keeps: number of columns, what the file or frame was, and the checksum of the rules."""
+        known = {"columns": len(self.schema.columns), "origin": self.source.origin.to_json()}
+        if not self.rules:
+            return known
+        digest = hashlib.sha256(self._rules_text.encode()).hexdigest()
+        return {**known, "training_rows": self.training_rows, "rules": digest}
+
+    @functools.cached_property
+    def _rules_text(self) -> str:
+        return write_rules(self.rules, self.schema)
 
     def write_findings(self, folder: Path) -> None:
-        """schema.toml, without the values that were seen."""
+        """schema.toml, without the values that were seen; and rules.toml, where there are rules."""
         write_text(folder / "schema.toml", Schema.from_json(self.schema.to_json()).to_toml())
+        if self.rules:
+            write_text(folder / RULES, self._rules_text)
 
     def batches(self, *, held: bool = False) -> Iterator[pl.DataFrame]:
         """Typed frames of the training rows, or of the hold-out, in the table's order."""
         start = 0
         for frame in self.source.batches():
-            mask = self.held[start : start + len(frame)] == held
+            here = slice(start, start + len(frame))
+            mask = (self.held[here] == held) & ~self.left_out[here]
             start += len(frame)
             yield self.schema.parse(frame.filter(pl.Series(mask)))
 
@@ -149,6 +194,32 @@ def split_by_content(frame: pl.DataFrame, share: float) -> np.ndarray:
     words = frame.select(pl.concat_str(pl.all().cast(pl.String).fill_null("\x00"), separator="\x1f")).to_series()
     marks = [int.from_bytes(hashlib.blake2b(word.encode(), digest_size=6).digest(), "big") for word in words]
     return np.array(marks) < share * 2**48
+
+
+def _read_rules(settings: Train, schema: Schema, own: str | None) -> tuple[Rule, ...]:
+    """The rules, if there are any; GW-0601 for what would look for them in private rows."""
+    if not settings.rules and own is None:
+        return ()
+    rules = read_rules(rules_text(settings.rules) if own is None else own, schema)
+    check_rules(rules)
+    for rule in rules:
+        if settings.epsilon and isinstance(rule, Combination) and rule.allowed is None:
+            what = f"The rule {str(rule)!r} looks for combinations in private rows, which cannot go with --epsilon"
+            raise GenwrightError("GW-0601", what, "List the allowed ones, or leave it out")
+    return rules
+
+
+def _with_keys(schema: Schema, rules: tuple[Rule, ...]) -> Schema:
+    """Plain integers that shall be unique, and of which no other rule speaks, are identifiers: new ones never run out."""
+    single = {rule.columns[0] for rule in rules if isinstance(rule, Unique) and len(rule.columns) == 1}
+    single -= {name for rule in rules for name in rule.columns if not isinstance(rule, Unique)}
+    columns = [
+        replace(column, kind="identifier", style="sequence")
+        if column.name in single and column == Column(column.name, "integer", column.stored, column.missing)
+        else column
+        for column in schema.columns
+    ]
+    return replace(schema, columns=tuple(columns))
 
 
 def _read_schema(path: Path) -> Schema:

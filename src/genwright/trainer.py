@@ -33,7 +33,7 @@ from genwright.models import MODELS
 from genwright.networks.adapters import start_from
 from genwright.progress import Progress
 from genwright.run import FORMAT, Run, build_model
-from genwright.tables import Table
+from genwright.tables import RULES, Table
 from genwright.tracking import check_installed, following, open_tracker
 from genwright.training import checkpoints
 from genwright.training.budget import Budget
@@ -110,7 +110,7 @@ def resume_run(folder: str | Path, *, data: Any = None, steps: Any = None, quiet
 
 def _forget(folder: Path) -> None:
     """Take back what a training that could not begin has written: a mistake in its words leaves no run behind."""
-    for name in ("run.toml", "schema.toml", "state.json", "log.jsonl", LEDGER, "lock"):
+    for name in ("run.toml", "schema.toml", RULES, "state.json", "log.jsonl", LEDGER, "lock"):
         (folder / name).unlink(missing_ok=True)
     with contextlib.suppress(OSError):  # not empty: somebody else's files
         folder.rmdir()

@@ -270,6 +270,7 @@ FACTS: dict[str, tuple[str, str]] = {
     "fact.versions": ("Versions", "版本"),
     "fact.files": ("Files", "文件"),
     "fact.report": ("This report", "本报告"),
+    "fact.rules": ("Rules: share of rows that break each", "规则：违反各条规则的行所占比例"),
     "fact.epsilon": ("epsilon", "epsilon"),
     "fact.delta": ("delta", "delta"),
 }

@@ -1,0 +1,142 @@
+"""Rules that cannot hold together, named before anything is trained.
+
+Found are: orders that run in a circle, ranges without a number in them (orders hand bounds on), columns made twice or from
+themselves, implications that lead to two values of one column. Read `rules_kept.py` next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
+from typing import Any
+
+from genwright.data.conditions import Test
+from genwright.data.rules import Computed, Implication, Order, Product, Range, Rule, Sum, parts_of
+from genwright.errors import GenwrightError
+
+Facts = dict[str, tuple[frozenset[Any], Rule]]
+"""What a chain of implications has found: a column's possible values (None: missing), and the rule that said so."""
+
+
+def check_rules(rules: Sequence[Rule]) -> None:
+    """GW-0122, naming the rules, for the first contradiction that is found."""
+    _check_computed(rules)
+    _check_orders([rule for rule in rules if isinstance(rule, Order)], [r for r in rules if isinstance(r, Range)])
+    implications = [rule for rule in rules if isinstance(rule, Implication)]
+    for rule in implications:
+        _follow(rule, implications, [r for r in rules if isinstance(r, Range)])
+
+
+def making_order(rules: Iterable[Computed]) -> list[Computed]:
+    """Sums and products, each after those that make its terms. GW-0122 where a column is made from itself."""
+    by_total = {rule.total.name: rule for rule in rules}
+    sorter = TopologicalSorter({name: rule.terms for name, rule in by_total.items()})
+    try:
+        return [by_total[name] for name in sorter.static_order() if name in by_total]
+    except CycleError as error:
+        circle = dict.fromkeys(name for name in error.args[1] if name in by_total)
+        raise _clash("make a column from itself", [by_total[name] for name in circle]) from None
+
+
+def _clash(what: str, rules: Iterable[Rule], fix: str = "Leave one out, or correct it") -> GenwrightError:
+    named = list(dict.fromkeys(f"{str(rule)!r}" for rule in rules))
+    if len(named) == 1:
+        return GenwrightError("GW-0122", f"The rule {named[0]} contradicts itself: it would {what}", fix)
+    return GenwrightError("GW-0122", f"The rules {' and '.join(named)} contradict one another: they {what}", fix)
+
+
+def _check_computed(rules: Iterable[Rule]) -> None:
+    made: dict[str, Computed] = {}
+    for rule in rules:
+        if not isinstance(rule, Sum | Product):
+            continue
+        name = rule.total.name
+        if name in made:
+            raise _clash(f"both make {name!r}", [made[name], rule])
+        if len(set(rule.terms)) < len(rule.terms):
+            raise _clash("take a column twice", [rule])
+        made[name] = rule
+    making_order(made.values())
+
+
+def _check_orders(orders: Sequence[Order], ranges: Sequence[Range]) -> None:
+    """Circles, and bounds that leave nothing, each bound handed on along the orders."""
+    steps = [(first, second, rule) for rule in orders for first, second in pairwise(rule.columns)]
+    earlier: dict[str, set[str]] = {}
+    for first, second, _ in steps:
+        earlier.setdefault(second, set()).add(first)
+    try:
+        sequence = list(TopologicalSorter(earlier).static_order())
+    except CycleError as error:
+        circle = set(pairwise(error.args[1]))
+        rules = [rule for first, second, rule in steps if (first, second) in circle]
+        raise _clash(
+            "order columns in a circle", rules, "Say that two columns are equal by a sum of one term"
+        ) from None
+    lows: dict[str, tuple[Any, bool, list[Rule]]] = {}
+    for lower in ranges:
+        if lower.low is not None:
+            _raise_bound(lows, lower.column, (lower.low, lower.above, [lower]))
+    for name in sequence:
+        for first, second, rule in steps:
+            if first == name and name in lows:
+                low, open_, named = lows[name]
+                _raise_bound(lows, second, (low, open_ or rule.strict, [*named, rule]))
+    for upper in ranges:
+        if upper.high is not None and upper.column in lows:
+            low, open_, named = lows[upper.column]
+            if low > upper.high or (low == upper.high and (open_ or upper.below)):
+                raise _clash(f"leave no value of {upper.column!r}", [*named, upper])
+
+
+def _raise_bound(lows: dict[str, tuple[Any, bool, list[Rule]]], name: str, new: tuple[Any, bool, list[Rule]]) -> None:
+    """Keep the tighter of two lower bounds."""
+    if name not in lows or new[:2] > lows[name][:2]:
+        lows[name] = new
+
+
+def _follow(start: Implication, implications: Sequence[Implication], ranges: Sequence[Range]) -> None:
+    """All that follows where a condition holds, to the end; two values of one column are a contradiction."""
+    facts: Facts = {}
+    if not _learn(facts, parts_of(start.condition), start):
+        return
+    waiting = [start, *(rule for rule in implications if rule is not start)]
+    while following := [rule for rule in waiting if _implied(rule, facts)]:
+        for rule in following:
+            waiting.remove(rule)
+            _learn(facts, parts_of(rule.consequence), rule)
+    for bounds in ranges:
+        possible, source = facts.get(bounds.column, (frozenset(), start))
+        if possible and None not in possible and all(_outside(bounds, value) for value in possible):
+            raise _clash(f"ask for other values of {bounds.column!r}", [source, bounds])
+
+
+def _learn(facts: Facts, parts: Iterable[Any], rule: Implication) -> bool:
+    """Add what tests for values say; whether there were only such."""
+    only = True
+    for part in parts:
+        if not isinstance(part, Test) or part.how not in ("in", "missing"):
+            only = False
+            continue
+        values = frozenset(part.values or (None,))
+        known, source = facts.get(part.column, (values, rule))
+        if not known & values:
+            raise _clash(f"ask for two values of {part.column!r} in one row", [source, rule])
+        facts[part.column] = (known & values, source if known <= values else rule)
+    return only
+
+
+def _implied(rule: Implication, facts: Facts) -> bool:
+    """Whether the facts make the rule's condition hold."""
+    for part in parts_of(rule.condition):
+        if not isinstance(part, Test) or part.how not in ("in", "missing") or part.column not in facts:
+            return False
+        if not facts[part.column][0] <= frozenset(part.values or (None,)):
+            return False
+    return True
+
+
+def _outside(rule: Range, value: Any) -> bool:
+    low = rule.low is not None and (value < rule.low or (rule.above and value == rule.low))
+    return low or (rule.high is not None and (value > rule.high or (rule.below and value == rule.high)))
