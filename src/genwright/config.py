@@ -34,7 +34,11 @@ class TableSettings:
     most_values: int = setting(
         256, "numbers with at most so many distinct values keep each as a code", low=2, high=8192
     )
-    rare_below: int = setting(3, "categories in fewer rows are drawn anew from the others, to protect people", low=1)
+    rare_below: int = setting(
+        5,
+        "categories in fewer rows, and numbers beyond that row from either end, are not drawn, to protect people",
+        low=1,
+    )
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,7 @@ class Train:
     rules: str = setting("", "a rules.toml of what holds in every row of a table, or its text; empty: no rules")
     epsilon: float = setting(0.0, "privacy guarantee for tables: the smaller, the stronger; 0: none", low=0, high=1000)
     delta: str = setting("auto", "its delta, such as 1e-6; auto: 1e-6, or by --privacy.rows")
+    unit: str = setting("", "column that names the person whom --epsilon protects with all rows; empty: single rows")
     start: str = setting("", "a run on texts whose weights and tokens the training begins with, to tune it further")
     rows: int = setting(
         0, "synthetic rows to write after training; 0: as many as training rows, at most 100,000", low=0

@@ -1,17 +1,19 @@
 """A training under an (epsilon, delta) guarantee: what is planned, in which order, before anything is drawn.
 
 The number of rows, if a training by steps needs it, and the columns' bounds, categories and quantiles are paid for by a
-share; all that is left goes to the model. Two tables are neighbours when one has one row more. Read `privacy/ledger.py` for
-how it is kept, `docs/privacy.md` for what is promised.
+share; all that is left goes to the model. Two tables are neighbours when one has one row more, or with --unit all rows of one
+unit, of which no more than --privacy.most_rows are used. Read `privacy/ledger.py` for how it is kept, `docs/privacy.md`
+for what is promised.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from genwright.codecs.private_table import fit_private, plan_codec
@@ -82,11 +84,12 @@ class Guard:
         """The ledger in the folder (None: in memory), new or as it was left. GW-0607 if it is of another guarantee."""
         check_allowed(settings)
         wanted = guarantee_of(settings)
+        unit, most = (settings.unit, settings.privacy.most_rows) if settings.unit else ("row", 1)
         path = folder / LEDGER if folder else None
         if path is None or not path.exists():
-            return cls(PrivacyLedger(wanted, path=path), settings)
+            return cls(PrivacyLedger(wanted, unit=unit, contributions=most, path=path), settings)
         ledger = PrivacyLedger.open(path)
-        if ledger.guarantee != wanted:
+        if (ledger.guarantee, ledger.unit, ledger.contributions) != (wanted, unit, most):
             raise GenwrightError("GW-0605", f"{str(path)!r} is of another guarantee", "Choose another --out.")
         return cls(ledger, settings)
 
@@ -98,12 +101,21 @@ class Guard:
         model = MODELS[model_name(self.settings)].load()
         share = given.preparation
         if model.phases and not given.rows:
-            self.ledger.plan(Entry(SIZE, "discrete Laplace noise", Pure(SIZE_SHARE * guarantee.epsilon), 1.0))
+            event = Pure(SIZE_SHARE * guarantee.epsilon)
+            self.ledger.plan(Entry(SIZE, "discrete Laplace noise", event, self.ledger.contributions))
             share -= SIZE_SHARE
-        plan_codec(self.ledger, table.schema, self.ledger.rho(share), THRESHOLDS * guarantee.delta, {})
+        plan_codec(
+            self.ledger,
+            table.schema,
+            self.ledger.rho(share),
+            THRESHOLDS * guarantee.delta,
+            table.schema.declared,
+            bins=given.bins,
+            counted=bool(model.phases),
+        )
         if not model.phases:
             kept = {f: getattr(self.settings.model, f) for f in vars(self.settings.model)}
-            model.plan(self.ledger, len(table.schema.columns), **kept)
+            model.plan(self.ledger, len(table.schema.columns) - bool(self.settings.unit), **kept)
 
     def codec(self, table: Table) -> TableCodec:
         """The codec by the plan's releases."""
@@ -111,15 +123,21 @@ class Guard:
         def batches() -> Iterator[pl.DataFrame]:
             return table.batches()
 
-        return fit_private(batches, table.schema, self.ledger, bins=self.settings.privacy.bins)
+        declared = table.schema.declared
+        return fit_private(batches, table.schema, self.ledger, bins=self.settings.privacy.bins, declared=declared)
 
-    def steps(self, model: GenerativeModel, examples: int) -> Private:
-        """Plan the steps of a training, with the least noise that the rest of the budget allows."""
+    def steps(self, model: GenerativeModel, examples: int, units: np.ndarray | None = None) -> Private:
+        """Plan the steps of a training, with the least noise that the rest of the budget allows.
+
+        `units`: (examples,) number of each one's unit; GW-0601 without, where examples are not the units.
+        """
+        if self.settings.unit and units is None:
+            raise GenwrightError("GW-0601", "Steps take rows, not units", "Leave out --unit, or take --model mixture.")
         given, steps = self.settings.privacy, self.settings.steps
         size = self.settings.training.batch_size
         if TRAINING not in {entry.purpose for entry in self.ledger.entries}:
             rows = given.rows or self._noisy_size(examples)
-            rate = min(size / rows, 1.0)
+            rate = min(size * self.ledger.contributions / rows, 1.0)  # a unit lends one of its rows: see Private.choose
             reading = [phase for phase in model.phases if phase.reads_data]
             releases = sum(len(range(0, steps, phase.interval)) * phase.repeats for phase in reading)
             # Basic composition with the size, which the rest depends on: all else must keep what is left of epsilon.
@@ -134,14 +152,15 @@ class Guard:
             )
             self.ledger.plan(entry)
         block = self.settings.training.checkpoint_every
-        return Private(self.ledger, given.clip_norm, size, given.draws, given.micro_batch, block=min(block, 50))
+        private = Private(self.ledger, given.clip_norm, size, given.draws, given.micro_batch, block=min(block, 50))
+        return private if units is None else replace(private, units=units)
 
     def _noisy_size(self, rows: int) -> int:
         """The number of rows with noise of the geometric mechanism (Ghosh, Roughgarden, Sundararajan 2012)."""
         entry = self.ledger.spend(SIZE)
         assert isinstance(entry.event, Pure)
         parts = max(1, int(entry.event.epsilon * 2**20))  # rounded down: a little more noise
-        return max(1, rows + int(discrete_laplace(1, 2**20, parts)[0]))
+        return max(1, rows + int(discrete_laplace(1, self.ledger.contributions * 2**20, parts)[0]))
 
     def facts(self) -> dict[str, Any]:
         """What the card and the report say of the guarantee."""

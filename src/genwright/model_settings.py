@@ -48,7 +48,10 @@ class MixtureSettings:
     ones_share: float = setting(0.3, "share of the privacy budget for counts of single columns", low=0.01, high=0.99)
     round_steps: int = setting(30, "steps of the fit between choices of pairs", low=1, high=10_000)
     steps: int = setting(300, "steps of the last fit", low=1, high=100_000)
-    target: str = setting("", "column whose pairs with all others are measured first; empty: --target")
+    target: str = setting(
+        "",
+        "column that all others are counted together with (2 to 4 values), or whose pairs come first; empty: --target",
+    )
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ class PrivacySettings:
     rows: int = setting(
         0, "number of rows where it is public: trainings by steps spend nothing to learn it; 0: it is private", low=0
     )
+    most_rows: int = setting(8, "with --unit: rows of one unit that are used at most; noise grows with it", low=1)
     preparation: float = setting(
         0.1, "share of the budget for bounds, quantiles, categories and counts of the columns", low=0.01, high=0.9
     )

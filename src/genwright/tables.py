@@ -27,6 +27,7 @@ from genwright.data.rules_file import read_rules, rules_text, write_rules
 from genwright.data.rules_seen import Seen, look
 from genwright.data.schema import Schema
 from genwright.data.sources import TableSource, open_table
+from genwright.data.units import naming, numbered
 from genwright.errors import GenwrightError
 from genwright.folder import write_text
 from genwright.report import Report, report_files
@@ -47,6 +48,8 @@ class Table:
     """What holds in every synthetic row, with the combinations that training rows have."""
     seen: Seen | None = None
     """How the training rows keep the rules; None without rules, and under a guarantee: nothing is counted then."""
+    units: np.ndarray | None = None
+    """(rows,) number of each row's unit of privacy, -1 beyond the most of one that are used; None: rows are the units."""
 
     @classmethod
     def open(cls, data: Any, settings: Train, schema: Schema | None = None, rules: str | None = None) -> Table:
@@ -64,13 +67,28 @@ class Table:
             _ = schema[settings.target]  # raises GW-0112 with the nearest name
         share = 0.0 if settings.test else settings.holdout
         stated = _read_rules(settings, schema, rules)
+        if settings.unit and not settings.epsilon:
+            raise GenwrightError("GW-0616", "--unit says whom --epsilon protects", "Give --epsilon too.")
         if settings.epsilon:
-            held = np.concatenate([split_by_content(frame, share) for frame in source.batches()])
-            return cls(source, schema, held, stated)
+            return cls._private(source, schema, stated, share, settings)
         schema = _with_keys(schema, stated)
         rows = sum(len(frame) for frame in source.batches())
         table = cls(source, schema, split(rows, share, seed=settings.seed), stated)
         return table._within_rules(settings.table.rare_below) if stated and not table.held.all() else table
+
+    @classmethod
+    def _private(
+        cls, source: TableSource, schema: Schema, rules: tuple[Rule, ...], share: float, settings: Train
+    ) -> Table:
+        """Under a guarantee no unit decides anything about another: neither where it is nor which rows are used."""
+        if not settings.unit:
+            held = np.concatenate([split_by_content(frame, share) for frame in source.batches()])
+            return cls(source, schema, held, rules)
+        named = naming(schema[settings.unit])
+        schema = replace(schema, columns=tuple(named if c.name == named.name else c for c in schema.columns))
+        names = pl.concat([frame.select(pl.col(named.name).cast(pl.String)) for frame in source.batches()])
+        units = numbered(names[named.name], settings.privacy.most_rows, seed=settings.seed)
+        return cls(source, schema, split_by_content(names, share), rules, units=units)
 
     def _within_rules(self, rare_below: int) -> Table:
         """The same table, its training rows looked at: those that break a rule are left out."""
@@ -79,8 +97,10 @@ class Table:
 
     @functools.cached_property
     def left_out(self) -> np.ndarray:
-        """(rows,) True for rows that are in neither part: as they break a rule."""
+        """(rows,) True for rows that are in neither part: they break a rule, or their unit has enough others."""
         mask = np.zeros(len(self.held), dtype=bool)
+        if self.units is not None:
+            mask = (self.units < 0) & ~self.held
         if self.seen:
             mask[~self.held] = self.seen.broken
         return mask
@@ -88,6 +108,11 @@ class Table:
     @functools.cached_property
     def training_rows(self) -> int:
         return int(len(self.held) - self.held.sum() - self.left_out.sum())
+
+    @property
+    def training_units(self) -> np.ndarray | None:
+        """(training rows,) the number of each one's unit of privacy; None: rows are the units."""
+        return None if self.units is None else self.units[~self.held & ~self.left_out]
 
     @property
     def name(self) -> str:

@@ -171,6 +171,7 @@ class _Training:
                 "rows": len(dataset.held),
                 "training_rows": extent.examples,
                 "holdout_rows": int(dataset.held.sum()),
+                "notes": [] if self.settings.epsilon else dataset.notes,  # they may quote values
                 **dataset.facts(),
             },
             versions=_versions(),
@@ -203,7 +204,7 @@ class _Training:
         self.seconds["coding"] = time.monotonic() - started
         outcome = None
         if model.phases and examples.size:
-            outcome = self._loop(model, codec, examples, validation, budget)
+            outcome = self._loop(dataset, model, codec, examples, validation, budget)
         started = time.monotonic()
         with self.progress.phase("Fitting"):
             torch.manual_seed(settings.seed)
@@ -225,10 +226,13 @@ class _Training:
         self.run.update_state(files={name: sha256(folder / name) for name in CODEC_FILES})
         return codec
 
-    def _private(self, model: GenerativeModel, codec: Codec, examples: int, precision: torch.dtype) -> Private | None:
+    def _private(
+        self, dataset: Dataset, model: GenerativeModel, codec: Codec, examples: int, precision: torch.dtype
+    ) -> Private | None:
         if self.guard is None:
             return None
-        private = self.guard.steps(model, examples)
+        assert isinstance(dataset, Table)  # all that a guarantee is given for
+        private = self.guard.steps(model, examples, dataset.training_units)
         private.prepare(model, codec.spec, precision, self.progress.say)
         return private
 
@@ -238,7 +242,13 @@ class _Training:
         checkpoints.write_tensors(self.run.folder / "codec.safetensors", arrays)
 
     def _loop(
-        self, model: GenerativeModel, codec: Codec, examples: ExampleSet, validation: ExampleSet, budget: Budget
+        self,
+        dataset: Dataset,
+        model: GenerativeModel,
+        codec: Codec,
+        examples: ExampleSet,
+        validation: ExampleSet,
+        budget: Budget,
     ) -> Outcome:
         settings, folder = self.settings, self.run.folder
         precision = choose_precision(settings.training.precision, next(model.parameters()).device)
@@ -252,7 +262,7 @@ class _Training:
             folder=folder / "checkpoints",
             judge=self.run.judge(codec, validation),
             watch=self.run.watcher(codec),
-            private=self._private(model, codec, len(examples), precision),
+            private=self._private(dataset, model, codec, len(examples), precision),
         )
         for warning in loop.resume():
             self.progress.say(f"Warning: {warning}.")

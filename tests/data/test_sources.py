@@ -87,7 +87,7 @@ def test_a_file_without_header_gets_names_and_is_written_without(tmp_path):
         ("a,b\n", "a.csv", "GW-0102", "no rows"),
         (bytes(range(32)) * 50, "a.csv", "GW-0103", "binary"),
         (b"PK\x03\x04....", "a.csv", "GW-0103", "Excel"),
-        ("a,b\n1,2\n", "a.xlsx", "GW-0103", "spreadsheet"),
+        ("a,b\n1,2\n", "a.ods", "GW-0103", "spreadsheet"),
         ("a,b\n1,2\n", "a.foo", "GW-0103", "suffix '.foo'"),
         ("junk", "a.parquet", "GW-0103", "Parquet"),
         (gzip.compress(b"a,b\n1,2\n" * 99, mtime=0)[:-9], "a.csv.gz", "GW-0103", "gzip"),

@@ -13,8 +13,10 @@ from genwright.errors import GenwrightError
 from genwright.models.mixture import Mixture
 from genwright.models.mst import MST
 from genwright.networks.products import Fitting, Products, Target
+from genwright.networks.together import Together
 from genwright.privacy.accounting import Guarantee
 from genwright.privacy.ledger import PrivacyLedger
+from genwright.privacy.marginals import Marginals
 
 SMALL = {"components": 20, "round_steps": 20, "steps": 150}
 
@@ -98,12 +100,57 @@ def test_a_private_fit_is_near_the_truth_where_there_are_many_rows(name):
         assert np.abs(one / len(x) - other / len(real)).sum() / 2 < 0.08
 
 
-def test_pairs_with_the_target_are_measured_first():
+def test_pairs_with_a_target_of_many_values_are_measured_first():
     ledger = PrivacyLedger(Guarantee(4.0, 1e-6))
     Mixture.plan(ledger, 5, rounds=1.0)
-    fitted("mixture", ledger, target="label")
+    fitted("mixture", ledger, target="income")
     choices = next(entry for entry in ledger.entries if "choices" in entry.purpose)
     assert choices.spent < choices.event.count
+
+
+def either_or(target: str, ledger: PrivacyLedger | None) -> tuple[Mixture, np.ndarray]:
+    """A class that two columns tell together and neither of them alone, and how often it is what they say."""
+    names = ("one", "other", "class")
+    spec = DataSpec("row", (3,), spans=tuple(Span(name, (0.5, 0.5), ordered_from=2) for name in names))
+    x = np.random.default_rng(0).integers(0, 2, (4000, 3))
+    x[:, 2] = x[:, 0] ^ x[:, 1]
+    torch.manual_seed(0)
+    model = Mixture(spec, **SMALL, target=target)
+    if ledger:
+        Mixture.plan(ledger, 3, target=target)
+    model.fit([Batch(torch.from_numpy(x))], ledger, source=seeded())
+    made = model.sample(4000, generator=generator()).x.numpy()
+    return model, (made[:, 0] ^ made[:, 1]) == made[:, 2]
+
+
+@pytest.mark.parametrize("private", [False, True])
+def test_what_two_columns_say_of_the_target_together_is_learned_where_it_is_named(private):
+    for target, least, most in (("class", 0.9, 1.0), ("", 0.4, 0.6)):
+        ledger = PrivacyLedger(Guarantee(4.0, 1e-6)) if private else None
+        model, agrees = either_or(target, ledger)
+        assert least <= agrees.mean() <= most, target
+        assert ledger is None or ledger.epsilon_spent() <= 4
+    given = torch.tensor([[0, FREE, 1]]).expand(500, -1)
+    model, _ = either_or("class", None)
+    assert (model.sample(500, condition=given, generator=generator()).x[:, 1] == 1).float().mean() > 0.9
+
+
+def test_counting_together_changes_no_column_and_no_chance_of_a_column():
+    codes, ordered = coded.rows(4000).astype(np.int64)[:, [0, 1, 2, 3, 5]], [3, 1, 1, 0, 2]
+    together = Together.of([3, 1, 4, 6, 2], 4, 20)
+    sizes, ordered_from = together.counted_sizes(ordered)
+    assert (sizes, ordered_from) == ([6, 2, 8, 12], [6, 2, 1, 0])
+    joined = together.joined(codes)
+    for place, at in enumerate(together.counted):
+        assert np.array_equal(joined[:, place] % together.sizes[at], codes[:, at])
+        assert np.array_equal(joined[:, place] // together.sizes[at], codes[:, 4])
+    columns = Marginals(joined, sizes, ordered_from, None).columns
+    open_ = together.open(columns, 20)
+    tables = torch.cat([part / part.sum(1, keepdim=True) for part in open_.float().split(sizes, 1)], 1)
+    for at, part in enumerate(together.apart(tables, columns).split(together.sizes, 1)):
+        assert part.sum(1).tolist() == pytest.approx([1.0] * 20)
+        assert at < 4 or part.argmax(1).equal(together.class_of(20))
+    assert [Together.of(*each, 20).classes for each in (([3, 4, 9], 2), ([3, 4, 2], None), ([3, 2], 1))] == [1, 1, 1]
 
 
 def small_mixture() -> Products:
@@ -142,7 +189,7 @@ def test_the_surrogate_has_the_gradient_of_the_loss():
     target = Target(torch.full((9,), 0.3), torch.full((9,), 0.1), [2, 3, 4], views)
     target.add((slice(0, 2), slice(5, 9)), torch.rand(2, 4, generator=generator()), 0.2)
     target.add((slice(2, 5), slice(5, 9)), torch.rand(3, 4, generator=generator(1)), 0.1)
-    fitting = Fitting(target, 4, generator())
+    fitting = Fitting(target, torch.ones(4, 9, dtype=torch.bool), generator())
     fitting._surrogate().backward()
     found = [part.grad.clone() for part in fitting._moving]
     weights, tables = fitting._chances()

@@ -52,7 +52,7 @@ def build_coders(
         if tally is None or tally.missing == rows:
             coders.append(FixedCoder(column))
         elif isinstance(tally, NumberTally):
-            values, counts = tally.points(samples[column.name])
+            values, counts = tally.points(samples[column.name], rare_below)
             places = column.places if column.dtype == pl.Float64 else 0
             grid = build_grid(values, counts, places=places, bins=bins, slices=slices, most_values=most_values)
             coders.append(NumberCoder(column, grid, tally.missing > 0))

@@ -23,6 +23,9 @@ MOST_CATEGORIES = 4096
 """Beyond these, categories count as rare: a code for each would be a model's largest part, for its rarest rows."""
 
 
+_EXACT_POWER = 22  # the largest power of ten that is a float, so that multiplying and dividing round only once
+
+
 class Coder(Protocol):
     """What `TableCodec` asks of a column."""
 
@@ -99,13 +102,11 @@ class NumberCoder:
         return values.cast(self.column.dtype)
 
     def _rounded(self, drawn: np.ndarray) -> np.ndarray:
-        """To the column's significant digits, yet never outside the range of the training values."""
-        digits = self.column.digits if self.column.places is None else 17
-        if digits < 16:
-            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-                step = 10.0 ** (np.floor(np.log10(np.abs(drawn))) - digits + 1)
-                near = np.round(drawn / step) * step
-            drawn = np.where(np.isfinite(near), near, drawn)
+        """To the column's places or significant digits, yet never outside the range of the grid."""
+        if self.column.places is not None:  # values too large for ticks, or infinities among them
+            drawn = np.round(drawn, self.column.places)
+        elif self.column.digits < 16:
+            drawn = rounded(drawn, self.column.digits)
         low, high = self.grid.edge_values(whole=False)
         return np.clip(drawn, low, high)
 
@@ -119,7 +120,7 @@ class NumberCoder:
         if not low <= exact[0] <= high:
             raise GenwrightError(
                 "GW-0114",
-                f"{self._show(exact)} is outside the range of {self.column.name!r} in the training data",
+                f"{self._show(exact)} is outside the range of {self.column.name!r} that rows are drawn from",
                 f"Give a value from {self._show(np.array([low]))} to {self._show(np.array([high]))}",
             )
         if self._slices == 1 and (self.grid.starts == self.grid.ends).all():
@@ -214,6 +215,19 @@ class CategoryCoder:
 
     def arrays(self) -> dict[str, np.ndarray]:
         return {"shares": self.shares}
+
+
+def rounded(values: np.ndarray, digits: int) -> np.ndarray:
+    """Floats to so many significant digits: the very floats that these digits are read as."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        places = digits - 1 - np.floor(np.log10(np.abs(values)))
+    exact = np.abs(places) <= _EXACT_POWER
+    power = 10.0 ** np.where(exact, np.abs(places), 0)
+    with np.errstate(invalid="ignore", over="ignore"):
+        near = np.where(places < 0, np.round(values / power) * power, np.round(values * power) / power)
+    for at in np.flatnonzero(~exact & np.isfinite(values)):  # no float is that power of ten
+        near[at] = float(f"{values[at]:.{digits - 1}e}")
+    return np.where(np.isfinite(near), near, values)
 
 
 def missing_condition(column: Column, missing: bool, spans: int) -> list[int]:

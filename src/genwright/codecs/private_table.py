@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from genwright.codecs.columns import MOST_CATEGORIES, CategoryCoder, Coder, NumberCoder
-from genwright.codecs.fresh import FixedCoder
-from genwright.codecs.grid import Grid, Scale
+from genwright.codecs.fresh import FixedCoder, FreshCoder
+from genwright.codecs.identifiers import Sequence
+from genwright.codecs.private_grid import cells_between, cuts, every_step, known_at
 from genwright.codecs.table import TableCodec
 from genwright.codecs.tally import numbers_of
 from genwright.data.columns import NULL, Column, dtype_name
+from genwright.data.declared import Declared
 from genwright.data.schema import Schema
 from genwright.errors import GenwrightError
 from genwright.privacy.ledger import PrivacyLedger
@@ -39,19 +41,7 @@ ROWS = "number of rows"
 VALUES, BOUNDS, QUANTILES = "values of {!r}", "bounds of {!r}", "quantiles of {!r}"
 WEIGHTS = {VALUES: 1.0, BOUNDS: 0.5, QUANTILES: 3.0}  # parts of the budget; the number of rows gets ROWS_WEIGHT
 ROWS_WEIGHT = 0.5
-TAILS = (1e-3, 4e-3)  # the outermost cells end and begin at these shares of the rows
-EXACT = 2.0**53
 FOUND = 3.0  # deviations of the noise above which there are rows at all
-
-
-@dataclass(frozen=True)
-class Declared:
-    """What the user knows of a column's values without looking at the data; it costs nothing."""
-
-    bounds: tuple[float, float] | None = None
-    """Numbers and dates (days or microseconds since 1970): the range; what is outside counts at its edge."""
-    categories: tuple[str, ...] = ()
-    """All categories; others are read as rare."""
 
 
 Declarations = Mapping[str, Declared]
@@ -88,15 +78,28 @@ def require_declared(schema: Schema | None) -> Schema:
     return schema
 
 
-def plan_codec(ledger: PrivacyLedger, schema: Schema, rho: float, delta: float, declared: Declarations) -> None:
+def plan_codec(
+    ledger: PrivacyLedger,
+    schema: Schema,
+    rho: float,
+    delta: float,
+    declared: Declarations,
+    *,
+    bins: int = 32,
+    counted: bool = False,
+) -> None:
     """Plan all releases of `fit_private`: they cost rho (zCDP), and `delta` for the thresholds of all columns together.
 
-    GW-0611 for a column of text or identifiers, whose values cannot be made without looking at them. GW-0603 if it is
-    too much.
+    `bins`: as `fit_private` will be given; `counted`: the model needs to know how often each code is, also where all codes
+    are declared. GW-0611 for a column of text or identifiers, whose values cannot be made without looking at them.
+    GW-0603 if it is too much.
     """
-    wanted = [(template, column) for column in schema.columns for template in _needs(column, _of(declared, column))]
+    wanted = []
+    for column in schema.columns:
+        needed = [] if _names_units(column, ledger) else _needs(column, _of(declared, column), bins, counted)
+        wanted += [(template, column) for template in needed]
     total = ROWS_WEIGHT + sum(WEIGHTS[template] for template, _ in wanted)
-    sought = {column.name for template, column in wanted if not _listed(column, _of(declared, column))}
+    sought = {column.name for template, column in wanted if _listed(column, _of(declared, column), bins) is None}
     rows = ledger.contributions
     entries = [counts_entry(ROWS, rho * ROWS_WEIGHT / total, sensitivity=rows)]
     for template, column in wanted:
@@ -143,7 +146,12 @@ def _of(declared: Declarations, column: Column) -> Declared:
     return declared.get(column.name, NOTHING)
 
 
-def _needs(column: Column, known: Declared) -> list[str]:
+def _names_units(column: Column, ledger: PrivacyLedger) -> bool:
+    """Whether its values name the units of privacy: synthetic ones are counted from 1, whatever the real ones are."""
+    return column.kind == "identifier" and column.name == ledger.unit
+
+
+def _needs(column: Column, known: Declared, bins: int, counted: bool) -> list[str]:
     """Which releases a column needs."""
     if column.kind in ("constant", "missing"):
         return []
@@ -153,18 +161,23 @@ def _needs(column: Column, known: Declared) -> list[str]:
             f"{column.name!r} is {column.kind}: its values cannot be imitated under a privacy guarantee",
             "Leave the column out of the table, or declare it as category in schema.toml.",
         )
+    if _listed(column, known, bins) is not None:
+        return [] if known.gaps is not None and not counted else [VALUES]
     if column.is_number:
         return [VALUES, QUANTILES] if known.bounds else [VALUES, BOUNDS, QUANTILES]
     return [VALUES]
 
 
-def _listed(column: Column, known: Declared) -> tuple[str, ...]:
-    """The categories that nobody has to look for."""
+def _listed(column: Column, known: Declared, bins: int) -> tuple[Any, ...] | None:
+    """All values, where nobody has to look for them: words, or the whole numbers of a range of at most `bins`."""
     if column.kind == "boolean":
         return ("true", "false")
+    if known.bounds and column.dtype != pl.Float64:
+        whole = range(math.ceil(known.bounds[0]), math.floor(known.bounds[1]) + 1)
+        return tuple(whole) if 0 < len(whole) <= bins else None
     if column.stored.startswith("Enum[") and not known.categories:
-        return tuple(column.stored.removeprefix("Enum[").removesuffix("]").split("\x1f"))
-    return known.categories
+        return tuple(column.stored.removeprefix("Enum[").removesuffix("]").split("\x1f"))[:MOST_CATEGORIES]
+    return known.categories[:MOST_CATEGORIES] or None
 
 
 class _Fitting:
@@ -180,57 +193,91 @@ class _Fitting:
         """The coder and about how many rows have each of its codes."""
         if self.column.kind in ("constant", "missing"):
             return FixedCoder(self.column), np.zeros(0)
+        if _names_units(self.column, self.ledger):
+            return FreshCoder(self.column, Sequence(0, 1), missing=False), np.zeros(0)
+        listed = _listed(self.column, self.known, bins)
         if self.column.is_number:
-            return self._number(bins)
-        return self._category()
+            values = self._clipped()
+            return self._number(values, bins) if listed is None else self._steps(values, listed)
+        words = self.values.cast(pl.String)
+        return self._categories(words) if listed is None else self._words(words, listed)
 
     @property
     def _noise(self) -> float:
         return deviation(self.ledger.entry(VALUES.format(self.column.name)))
 
-    def _category(self) -> tuple[Coder, np.ndarray]:
-        purpose, words = VALUES.format(self.column.name), self.values.cast(pl.String)
-        listed = _listed(self.column, self.known)
-        found: dict[str | None, int]
-        if listed:
-            labels: list[str | None] = [None, *listed]
-            tally = dict(words.value_counts().rows())
-            counts = noisy_counts([tally.get(label, 0) for label in labels], self.ledger, purpose, source=self.source)
-            found = {label: max(int(count), 1) for label, count in zip(labels, counts, strict=True)}
-            if found[None] < FOUND * self._noise:
-                found.pop(None)
-        else:
-            found = discover(words.to_list(), self.ledger, purpose, source=self.source)
+    def _clipped(self) -> pl.Series:
+        """The numbers, days or times; what is beyond the declared bounds is at them."""
+        values, bounds = self.values.to_physical(), self.known.bounds
+        if bounds is None:
+            return values
+        low, high = bounds if values.dtype.is_float() else (math.ceil(bounds[0]), math.floor(bounds[1]))
+        return values.clip(low, high)
+
+    def _counts(self, exact: list[int]) -> np.ndarray:
+        """Noisy counts of all values that there can be; where the plan pays for none, as if each were as frequent."""
+        purpose = VALUES.format(self.column.name)
+        if purpose not in {entry.purpose for entry in self.ledger.entries}:
+            return np.full(len(exact), self.rows / len(exact))
+        return noisy_counts(exact, self.ledger, purpose, source=self.source).astype(float)
+
+    def _has_gaps(self, gone: float) -> bool:
+        """Whether there is a code for missing, of which so many were counted."""
+        return bool(gone >= FOUND * self._noise) if self.known.gaps is None else self.known.gaps
+
+    def _words(self, words: pl.Series, listed: tuple[str, ...]) -> tuple[Coder, np.ndarray]:
+        """All words are known. Others, which only a person's list of categories leaves room for, are rare."""
+        tally = dict(words.value_counts().rows())
+        rare = bool(self.known.categories)
+        exact = [tally.pop(None, 0), *(tally.pop(word, 0) for word in listed)]
+        gone, *counts, rest = self._counts([*exact, sum(tally.values())])
+        missing = self._has_gaps(gone)
+        own = np.maximum(counts, 1.0)
+        seen = np.array([*[gone] * missing, *[rest] * rare, *own])
+        return CategoryCoder(self.column, list(listed), own / own.sum(), missing, rare), seen
+
+    def _categories(self, words: pl.Series) -> tuple[Coder, np.ndarray]:
+        purpose = VALUES.format(self.column.name)
+        found = discover(words.to_list(), self.ledger, purpose, source=self.source)
         gone = found.pop(None, 0)
         kept = {str(word): count for word, count in list(found.items())[:MOST_CATEGORIES]}
         if not kept:
             raise _nothing(self.column)
-        rest = 0 if listed else self.rows - gone - sum(kept.values())
+        rest = self.rows - gone - sum(kept.values())
         rare = rest > FOUND * self._noise * math.sqrt(len(kept) + 2)
-        seen = np.array([*[gone] * (gone > 0), *[rest] * rare, *kept.values()], dtype=float)
+        missing = gone > 0 if self.known.gaps is None else self.known.gaps
+        seen = np.array([*[gone] * missing, *[rest] * rare, *kept.values()], dtype=float)
         shares = np.array(list(kept.values())) / sum(kept.values())
-        return CategoryCoder(self.column, list(kept), shares, gone > 0, rare), seen
+        return CategoryCoder(self.column, list(kept), shares, missing, rare), seen
 
-    def _number(self, bins: int) -> tuple[Coder, np.ndarray]:
-        purpose, values = VALUES.format(self.column.name), self.values.to_physical()
-        found = discover(values.to_list(), self.ledger, purpose, source=self.source)
+    def _steps(self, values: pl.Series, listed: tuple[int, ...]) -> tuple[Coder, np.ndarray]:
+        """A code for each whole number of a declared range."""
+        at = numbers_of(values) - listed[0]
+        gone, *counts = self._counts([values.null_count(), *np.bincount(at, minlength=len(listed)).tolist()])
+        missing = self._has_gaps(gone)
+        grid = every_step(range(listed[0], listed[-1] + 1))
+        return NumberCoder(self.column, grid, missing), np.array([*[gone] * missing, *counts])
+
+    def _number(self, values: pl.Series, bins: int) -> tuple[Coder, np.ndarray]:
+        found = discover(values.to_list(), self.ledger, VALUES.format(self.column.name), source=self.source)
         gone = found.pop(None, 0)
+        missing = gone > 0 if self.known.gaps is None else self.known.gaps
         spikes = {value: count for value, count in found.items() if count * 2 * bins > self.rows}
         atoms = np.array(sorted(spikes), dtype=np.float64 if values.dtype.is_float() else np.int64)
         heights = np.array([spikes[atom] for atom in atoms.tolist()], dtype=float)
-        numbers = numbers_of(self.values)
+        numbers = numbers_of(values)
         rest = numbers[np.isfinite(numbers) & ~np.isin(numbers, atoms)].astype(np.float64)
         left = self.rows - gone - heights.sum()
-        shares = _cuts(max(1, round(bins * left / self.rows))) if left > 0 else np.zeros(0)
+        shares = cuts(max(1, round(bins * left / self.rows))) if left > 0 else np.zeros(0)
         edges = self._quantiles(rest, shares) if left > FOUND * self._noise * math.sqrt(len(atoms) + 2) else shares[:0]
         if not len(edges) and not len(atoms):
             raise _nothing(self.column)
         grid = cells_between(self.column, atoms, edges)
-        inside = np.interp(np.append(grid.starts, grid.ends[-1]), *_known(grid.scale, edges, shares))
+        inside = np.interp(np.append(grid.starts, grid.ends[-1]), *known_at(grid.scale, edges, shares))
         at = np.searchsorted(grid.starts, grid.scale.ticks(atoms))
         seen = np.diff(inside) * max(left, 0)
         seen[at] = heights
-        return NumberCoder(self.column, grid, gone > 0), np.concatenate([[gone] * (gone > 0), seen])
+        return NumberCoder(self.column, grid, missing), np.concatenate([[gone] * missing, seen])
 
     def _quantiles(self, rest: np.ndarray, shares: np.ndarray) -> np.ndarray:
         """Noisy quantiles of what is in no spike; none where no range stands out of the noise."""
@@ -243,45 +290,6 @@ class _Fitting:
                 raise
             return shares[:0]
         return private_quantiles(rest, bounds, shares.tolist(), self.ledger, QUANTILES.format(name), source=source)
-
-
-def _cuts(bins: int) -> np.ndarray:
-    """Shares of the rows at which cells begin and end: even ones, and narrower ones in both tails."""
-    tails = [share for share in TAILS if share * bins < 1]
-    return np.unique([*tails, *(np.arange(1, bins) / bins), *(1 - share for share in tails)])
-
-
-def _known(scale: Scale, edges: np.ndarray, shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where in ticks the distribution function of what is in no spike is known, and what it is there."""
-    if not len(edges):
-        return np.zeros(1), np.zeros(1)
-    return scale.ticks(edges).astype(np.float64), np.concatenate([[0.0], shares[1:-1], [1.0]])
-
-
-def cells_between(column: Column, atoms: np.ndarray, edges: np.ndarray) -> Grid:
-    """A grid of atoms, and of intervals between rising edges that no atom stands in; each cell is one slice."""
-    scale = _scale(column, np.concatenate([atoms, edges]))
-    spikes, cuts = scale.ticks(atoms), np.unique(scale.ticks(edges))
-    whole = scale.places is not None
-    after = spikes + 1 if whole else np.nextafter(spikes, np.inf)
-    if len(cuts):
-        after = after[(after >= cuts[0]) & (after <= cuts[-1])]
-    starts = np.unique(np.concatenate([cuts[: max(len(cuts) - 1, 1)], spikes, after[: len(after) * (len(cuts) > 0)]]))
-    before = starts[1:] - 1 if whole else np.nextafter(starts[1:], -np.inf)
-    last = cuts[-1] if len(cuts) else starts[-1]
-    ends = np.minimum(np.append(before, max(last, starts[-1])), last)
-    atom = np.isin(starts, spikes)
-    ends = np.where(atom, starts, ends)
-    kept = ends >= starts
-    return Grid(scale, starts[kept], ends[kept], np.arange(int(kept.sum()) + 1))
-
-
-def _scale(column: Column, values: np.ndarray) -> Scale:
-    """The column's declared precision; its ticks begin at the lowest value that the codec knows."""
-    places = 0 if column.dtype != pl.Float64 else column.places
-    if places is None or np.abs(values).max() * 10.0**places >= EXACT:
-        return Scale(None) if column.dtype == pl.Float64 else Scale(0, int(np.floor(values.min())))
-    return Scale(places, int(np.floor(values.min() * 10.0**places)))
 
 
 def _nothing(column: Column) -> GenwrightError:

@@ -31,6 +31,7 @@ class TableCodec:
 
     def __init__(self, schema: Schema, coders: list[Coder], counts: list[np.ndarray], rows: int) -> None:
         """`counts`: for each span how many of the training `rows` had each code; use `fit` or `from_json`."""
+        counts = counts or [np.array([rows])]  # no column needs a code: one that says nothing, as models want some
         self.schema, self.coders, self.counts, self.rows = schema, coders, counts, rows
         self._spans: list[slice] = []
         start = 0
@@ -49,15 +50,16 @@ class TableCodec:
         bins: int = 64,
         slices: int = 32,
         most_values: int = 256,
-        rare_below: int = 3,
+        rare_below: int = 5,
         seed: int = 0,
         ledger: Any = None,
     ) -> TableCodec:
         """Learn the coding of a table from typed frames; `batches()` must give the same rows each time.
 
         A number with at most `most_values` distinct values gets a code for each; others a grid of about `bins` cells,
-        each cut into up to `slices` slices. Categories of fewer than `rare_below` rows share a code. Memory is bounded
-        by a sample of a million rows, drawn by `seed`. A ledger is refused (GW-0601): nothing here is private yet.
+        each cut into up to `slices` slices. Categories of fewer than `rare_below` rows share a code, and
+        numbers beyond the `rare_below`-th row from either end are coded as that row's. Memory is bounded by a sample of a
+        million rows, drawn by `seed`. A ledger is refused (GW-0601): nothing here is private yet.
         """
         if ledger is not None:
             raise GenwrightError("GW-0601", "This codec looks at the data without noise", "Train without privacy")
@@ -173,6 +175,8 @@ class TableCodec:
                         refined=tuple(coder.refined().tolist()) if len(counts) > 1 and not refining else (),
                     )
                 )
+        if not spans:
+            spans.append(Span(column=self.schema.names[0], frequency=(1.0,), ordered_from=1))
         return DataSpec(kind="row", shape=(len(spans),), spans=tuple(spans))
 
     def _count(self, batch: pl.DataFrame) -> None:

@@ -83,14 +83,27 @@ class NumberTally:
             if len(self.distinct) > self.most_values:
                 self.distinct = None
 
-    def points(self, sample: pl.Series) -> tuple[np.ndarray, np.ndarray]:
-        """Distinct values in rising order with their counts in the sample; the extremes and rare ones count once."""
+    def points(self, sample: pl.Series, rare_below: int) -> tuple[np.ndarray, np.ndarray]:
+        """Distinct values in rising order with their counts in the sample, those it lacks counted once; without the
+        tails beyond the `rare_below`-th row from either end."""
         values, counts = np.unique(numbers_of(sample), return_counts=True)
         known = self.distinct if self.distinct is not None else np.array([self.low, self.high])
         unseen = np.setdiff1d(known, values)
         order = np.argsort(np.concatenate([values, unseen]), kind="stable")
         values = np.concatenate([values, unseen])[order]
-        return values, np.concatenate([counts, np.ones(len(unseen), dtype=np.int64)])[order]
+        return _without_tails(values, np.concatenate([counts, np.ones(len(unseen), dtype=np.int64)])[order], rare_below)
+
+
+def _without_tails(values: np.ndarray, counts: np.ndarray, rare_below: int) -> tuple[np.ndarray, np.ndarray]:
+    """The values from the `rare_below`-th smallest row to the `rare_below`-th largest, the middle of them where there are
+    fewer rows: an extreme is then never one person's. Rows beyond count at the ends: that is where they are coded."""
+    rank = min(rare_below, (int(counts.sum()) + 1) // 2)
+    low = int(np.searchsorted(np.cumsum(counts), rank))
+    high = len(values) - 1 - int(np.searchsorted(np.cumsum(counts[::-1]), rank))
+    inner = counts[low : high + 1].copy()
+    inner[0] += counts[:low].sum()
+    inner[-1] += counts[high + 1 :].sum()
+    return values[low : high + 1], inner
 
 
 class WordTally:

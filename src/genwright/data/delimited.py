@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,7 +61,7 @@ class DelimitedText:
     def frames(self, repairs: Repairs) -> Iterator[pl.DataFrame]:
         """Frames of text cells, a few MB each; what had to be mended is added to `repairs`."""
         blocks = _with_last(self._blocks())
-        carried, line, header = b"", 1, self.dialect.header
+        carried, line, header = b"", 2 if self.dialect.preamble else 1, self.dialect.header
         for block, last in blocks:
             data = carried + block
             if last and data and not data.endswith(b"\n"):
@@ -82,8 +83,9 @@ class DelimitedText:
     def _blocks(self) -> Iterator[bytes]:
         blocks = utf8_blocks(self.path, self.encoding)
         if self.dialect.newline == "\r":
-            return (block.replace(b"\r", b"\n") for block in blocks)
-        return blocks
+            blocks = (block.replace(b"\r", b"\n") for block in blocks)
+        first = next(blocks, b"")
+        return itertools.chain([first.removeprefix(self.dialect.preamble.encode())], blocks)
 
     def _parse(
         self, data: bytes, layout: _Layout, line: int, header: bool, repairs: Repairs

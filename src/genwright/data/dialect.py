@@ -17,6 +17,7 @@ UNUSED = "\x1f"  # the delimiter of a file with one column, whose cells may hold
 _NUMBER = re.compile(r"[+-]?[$€£¥]?\s?\d[\d.,' ]*(?:[eE][+-]?\d+)?\s?%?")
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:[ T].*)?")
 _YEAR = re.compile(r"(1[89]|20|21)\d\d")
+_NAMED_DELIMITER = re.compile(r"""sep=([^\s"'\w]|\t)\r?\n""", re.IGNORECASE)
 _LINES = 200
 
 
@@ -34,6 +35,8 @@ class Dialect:
     """Positions of columns whose cells are all quoted, though nothing in them asks for it."""
     quoted_header: bool
     """The names are all quoted."""
+    preamble: str = ""
+    """What stands before the header: the line "sep=;" that Excel understands."""
 
     @property
     def written_delimiter(self) -> str:
@@ -46,6 +49,9 @@ def find_dialect(head: str, *, complete: bool, delimiter: str | None = None) -> 
     newline = "\r\n" if "\r\n" in head else "\n" if "\n" in head else "\r" if "\r" in head else "\n"
     if newline == "\r":
         head = head.replace("\r", "\n")
+    named = _NAMED_DELIMITER.match(head)
+    if named:
+        head, delimiter = head[named.end() :], delimiter or named[1]
     lines = head.split("\n")
     if not complete and len(lines) > 1:
         lines = lines[:-1]  # its end is missing
@@ -58,9 +64,10 @@ def find_dialect(head: str, *, complete: bool, delimiter: str | None = None) -> 
     header = _has_header(rows)
     width = len(first) if header else Counter(len(row) for row in rows).most_common(1)[0][0]
     quoted = _always_quoted(lines[1:_LINES], chosen, quote)
-    named = first if header else ()
-    quoted_names = bool(named) and len(_always_quoted(lines[:1], chosen, quote)) == sum(map(bool, named))
-    return Dialect(chosen, quote, newline, header, named, width, quoted, quoted_names)
+    names = first if header else ()
+    quoted_names = bool(names) and len(_always_quoted(lines[:1], chosen, quote)) == sum(map(bool, names))
+    preamble = named[0] if named else ""
+    return Dialect(chosen, quote, newline, header, names, width, quoted, quoted_names, preamble)
 
 
 def _rows(text: str, delimiter: str, quote: str) -> list[list[str]]:

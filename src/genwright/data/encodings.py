@@ -116,6 +116,9 @@ def _recognise(path: Path, head: bytes, valid_utf8: bool) -> tuple[str, bool]:
     """Encoding and whether it is a guess. Marks and valid UTF-8 are proof; the rest is told by its byte patterns."""
     for mark, name in _BYTE_ORDER_MARKS:
         if head.startswith(mark):
+            if mark == codecs.BOM_UTF8 and not valid_utf8:
+                what = f"Line {_first_bad_line(path):,} of {path} is not UTF-8, as its first bytes say"
+                raise GenwrightError("GW-0104", what, "Save it as UTF-8 again, or give its encoding")
             return name, False
     pairs = np.frombuffer(head[: len(head) // 2 * 2], dtype=np.uint8).reshape(-1, 2)
     zeros = (pairs == 0).mean(axis=0) if len(pairs) else np.zeros(2)
@@ -126,6 +129,18 @@ def _recognise(path: Path, head: bytes, valid_utf8: bool) -> tuple[str, bool]:
     if valid_utf8:
         return "utf-8", False
     return ("gb18030", True) if _looks_chinese(path) else ("cp1252" if _decodes(path, "cp1252") else "latin-1", True)
+
+
+def _first_bad_line(path: Path) -> int:
+    """Where the text stops being UTF-8."""
+    decoder, line = codecs.getincrementaldecoder("utf-8")(), 1
+    try:
+        for block in raw_blocks(path):
+            line += decoder.decode(block).count("\n")
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError as error:
+        line += error.object[: error.start].count(b"\n")
+    return line
 
 
 def _looks_chinese(path: Path) -> bool:

@@ -19,7 +19,8 @@ from genwright.data.number_text import find_number
 
 MISSING_WORDS = ("", "na", "n/a", "#n/a", "<na>", "nan", "-nan", "null", "(null)", "none", "nil", "nat", "\\n")
 """Read as no value in every column (in any case of letters, blanks around them ignored)."""
-PLACEHOLDERS = ("?", "-", "--", "---", ".", "..", "*", "unknown", "missing", "n.a.", "n.d.", "x", "#value!", "#div/0!")
+PLACEHOLDERS = ("?", "-", "--", "---", ".", "..", "*", "unknown", "missing", "n.a.", "n.d.", "x", "#value!", "#div/0!",
+                "0000-00-00", "0000-00-00 00:00:00")  # fmt: skip
 """Read as no value only in a column that is numbers or dates otherwise; in all others they are values."""
 _BOOLEANS = (
     ("yes", "no"), ("y", "n"), ("true", "false"), ("t", "f"), ("on", "off"), ("ja", "nein"), ("j", "n"), ("oui", "non"),

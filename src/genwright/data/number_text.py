@@ -111,6 +111,8 @@ def _find_dress(parts: pl.DataFrame) -> dict[str, Any] | None:
     around = (parts["around"] == "(") & (parts["end"] == ")")
     if ((parts["around"] == "(") ^ (parts["end"] == ")")).any() or around.all():
         return None
+    if (around & ((parts["sign"] != "") | (parts["inner"] != ""))).any():  # two signs: (-5.00)
+        return None
     if around.any():
         dress["minus"] = "around"
     elif (parts["inner"] != "").any():

@@ -15,9 +15,11 @@ import polars as pl
 
 from genwright.data.columns import FIELDS, KINDS, Column
 from genwright.data.date_text import is_ambiguous
+from genwright.data.declared import Declared
 from genwright.data.inspection import inspect_table
 from genwright.data.parsing import format_column, holds_words, parse_column
 from genwright.data.schema_file import read_toml, write_toml
+from genwright.data.sentinels import find_sentinel
 from genwright.data.sources import TableSource
 from genwright.errors import GenwrightError, did_you_mean
 
@@ -29,6 +31,8 @@ class Schema:
     columns: tuple[Column, ...]
     notes: tuple[str, ...] = field(default=(), compare=False)
     """Sentences on what could be meant otherwise."""
+    declared: Mapping[str, Declared] = field(default_factory=dict, hash=False)
+    """What the owner knows of columns, by name: under a guarantee it costs nothing. Never found by looking."""
 
     def __post_init__(self) -> None:
         names = self.names
@@ -104,12 +108,13 @@ class Schema:
 
     def to_toml(self) -> str:
         """As a commented TOML text for people to read and edit."""
-        return write_toml(self.columns, self.notes)
+        return write_toml(self.columns, self.notes, self.declared)
 
     @classmethod
     def from_toml(cls, text: str) -> Schema:
         """Back from `to_toml`, edited or not; GW-0110 and GW-0111 name what is wrong in it and what would be right."""
-        return cls(tuple(read_toml(text)))
+        columns, declared = read_toml(text)
+        return cls(tuple(columns), declared=declared)
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values, summaries left out."""
@@ -119,7 +124,8 @@ class Schema:
             default = asdict(Column(column.name, column.kind))
             kept = {key: value for key, value in values.items() if key != "summary" and value != default[key]}
             columns.append({"name": column.name, "kind": column.kind, **kept})
-        return {"columns": columns, "notes": list(self.notes)}
+        declared = {name: known.to_json() for name, known in self.declared.items()}
+        return {"columns": columns, "notes": list(self.notes), **({"declared": declared} if declared else {})}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Schema:
@@ -131,7 +137,8 @@ class Schema:
                 raise ValueError
             if any(column.kind not in KINDS for column in columns):
                 raise ValueError
-            return cls(tuple(columns), tuple(data["notes"]))
+            declared = {name: Declared.from_json(known) for name, known in data.get("declared", {}).items()}
+            return cls(tuple(columns), tuple(data["notes"]), declared)
         except (KeyError, TypeError, ValueError, AttributeError):
             raise GenwrightError("GW-0304", "The schema in the run folder is damaged", "Train again") from None
 
@@ -153,19 +160,25 @@ class Schema:
 
 
 def _notes(columns: tuple[Column, ...], source: TableSource) -> list[str]:
-    notes = []
+    notes, first = [], next(source.batches(10_000))
     for column in columns:
-        if column.kind in ("date", "datetime") and column.stored == "text":
-            words = next(source.batches(10_000))[column.name]
-            words = words.filter(~words.is_in(list(column.missing)))
-            if column.kind == "date" and is_ambiguous(column, words.unique()):
+        values = first[column.name]
+        if column.kind == "date" and column.stored == "text":
+            if is_ambiguous(column, values.filter(~values.is_in(list(column.missing))).unique()):
                 notes.append(f"Day and month of {column.name!r} could be swapped: it is read as {column.format}.")
+        elif sentinel := find_sentinel(column, values):
+            notes.append(_sentinel_note(column, sentinel))
         if "%z" in column.format or "%:z" in column.format:
             notes.append(f"The times of {column.name!r} have several offsets: they come back in UTC.")
         if len(column.missing) > 1 and holds_words(column) and column.kind != "missing":
             words_shown = ", ".join(repr(word) for word in column.missing[:5])
             notes.append(f"{column.name!r} writes missing values as {words_shown}: all come back as the first.")
     return notes
+
+
+def _sentinel_note(column: Column, sentinel: str) -> str:
+    how = f"add {sentinel!r} to its `missing` in the schema" if column.stored == "text" else "make it null in the table"
+    return f"{column.name!r} holds {sentinel} far from all other values: if it means missing, {how}."
 
 
 def _expected(column: Column) -> str:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
 from genwright.data.columns import FIELDS, KINDS, TEXT, Column, dtype_from_name
+from genwright.data.declared import KEYS, Declared, lines_of, read_declared
 from genwright.errors import GenwrightError, did_you_mean
 
 _HEAD = """\
@@ -21,6 +22,9 @@ _HEAD = """\
 #       identifier (new ones are made, none is copied), constant, missing (no values at all).
 # missing: the words that mean "no value"; the first is the one written.
 # A line that is not there has its default. Comments tell what was seen.
+#
+# For --epsilon, add to a column what you know without looking at these data; it then costs nothing (docs/privacy.md):
+#   low = 0 and high = 120; categories = ["yes", "no"]; gaps = false (values are never missing) or gaps = true.
 
 version = 1
 """
@@ -31,7 +35,7 @@ _FIXES = {
 }
 
 
-def write_toml(columns: Iterable[Column], notes: Iterable[str]) -> str:
+def write_toml(columns: Iterable[Column], notes: Iterable[str], declared: Mapping[str, Declared]) -> str:
     """The file's text."""
     parts = [_HEAD, *(f"# Note: {note}\n" for note in notes)]
     for column in columns:
@@ -41,12 +45,17 @@ def write_toml(columns: Iterable[Column], notes: Iterable[str]) -> str:
             value = getattr(column, key)
             if value is not None and value != getattr(default, key):
                 lines.append(f"{key} = {_toml(list(value) if isinstance(value, tuple) else value)}")
+        known = lines_of(column, declared[column.name]) if column.name in declared else {}
+        lines += [f"{key} = {_toml(value)}" for key, value in known.items()]
         parts.append("\n".join(lines) + "\n")
     return "".join(parts)
 
 
-def read_toml(text: str) -> list[Column]:
-    """The columns of the file; GW-0110 when it is no schema file, GW-0111 when an entry in it is wrong."""
+def read_toml(text: str) -> tuple[list[Column], dict[str, Declared]]:
+    """The columns of the file and what it declares of some, by name.
+
+    GW-0110 when it is no schema file, GW-0111 when an entry in it is wrong.
+    """
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -61,14 +70,16 @@ def read_toml(text: str) -> list[Column]:
         raise GenwrightError(
             "GW-0110", "The schema file has no [[column]] entries of version 1", "Write one with `genwright data FILE`"
         )
-    return [_read_column(entry, position) for position, entry in enumerate(entries, start=1)]
+    columns = [_read_column(entry, position) for position, entry in enumerate(entries, start=1)]
+    known = [(column.name, read_declared(column, entry)) for column, entry in zip(columns, entries, strict=True)]
+    return columns, {name: declared for name, declared in known if declared}
 
 
 def _read_column(entry: dict[str, Any], position: int) -> Column:
     name = entry.get("name")
     if not isinstance(name, str) or not name:
         raise GenwrightError("GW-0111", f"Column entry {position} of the schema has no name", 'Add name = "..."')
-    known = [item.name for item in fields(Column) if item.name != "summary"]
+    known = [item.name for item in fields(Column) if item.name != "summary"] + list(KEYS)
     for key in entry:
         if key not in known:
             raise GenwrightError("GW-0111", f"Column {name!r} has an unknown entry {key!r}", did_you_mean(key, known))

@@ -1,4 +1,4 @@
-"""Any table as a stream of polars frames: CSV, Parquet, JSON lines, or a frame of pandas, polars or pyarrow.
+"""Any table as a stream of polars frames: CSV, Parquet, JSON lines, a workbook, or a frame of pandas, polars or pyarrow.
 
 Cells of text files arrive as text, just as they stand (leading zeros, "1.50", "?"); typed sources keep their types.
 What the columns mean is found afterwards, in `schema.py`: read it next.
@@ -21,12 +21,14 @@ from genwright.data.encodings import examine, raw_blocks, utf8_blocks
 from genwright.data.frames import digest_frame, plain, read_frame
 from genwright.data.jsonlines import JsonLines
 from genwright.data.origin import Origin, distinct_names
+from genwright.data.workbooks import SUFFIXES as WORKBOOK_SUFFIXES
+from genwright.data.workbooks import read_workbook
 from genwright.errors import GenwrightError, did_you_mean
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".tab", ".txt")
 PARQUET_SUFFIXES = (".parquet", ".pq")
 JSON_SUFFIXES = (".jsonl", ".ndjson")
-_SPREADSHEETS = (".xlsx", ".xls", ".ods")
+_SPREADSHEETS = (".xls", ".xlsb", ".ods")
 
 
 @dataclass
@@ -92,6 +94,8 @@ def open_table(source: Any, *, delimiter: str | None = None, encoding: str | Non
         return _open_parquet(path, name)
     if suffix in JSON_SUFFIXES:
         return _open_json_lines(path, name, encoding)
+    if suffix in WORKBOOK_SUFFIXES:
+        return _open_workbook(path, name)
     if suffix in TEXT_SUFFIXES or delimiter is not None:
         return _open_text(path, name, "\t" if suffix in (".tsv", ".tab") else None, delimiter, encoding)
     raise _unknown_suffix(path, suffix)
@@ -104,9 +108,9 @@ def split_name(path: Path) -> tuple[str, str]:
 
 
 def _unknown_suffix(path: Path, suffix: str) -> GenwrightError:
-    known = ", ".join((*TEXT_SUFFIXES, *PARQUET_SUFFIXES, *JSON_SUFFIXES))
+    known = ", ".join((*TEXT_SUFFIXES, *PARQUET_SUFFIXES, *JSON_SUFFIXES, *WORKBOOK_SUFFIXES))
     if suffix in _SPREADSHEETS:
-        return GenwrightError("GW-0103", f"{path} is a spreadsheet", "Save the sheet as CSV and give that")
+        return GenwrightError("GW-0103", f"{path} is a spreadsheet", "Save it as .xlsx or CSV and give that")
     return GenwrightError(
         "GW-0103",
         f"The suffix {suffix!r} of {path} does not tell which format it is",
@@ -149,6 +153,8 @@ def _open_text(path: Path, name: str, usual: str | None, delimiter: str | None, 
     source = TableSource(name, columns, origin, _digest=lambda: facts.sha256)
     source._frames = lambda rows: _text_frames(text, source)
     _note_guesses(source, facts.guessed, dialect.header)
+    if dialect.preamble:
+        source.note(f"The first line names the delimiter, {dialect.written_delimiter!r}: it is not written back.")
     next(source._frames(1))  # header only, or a torn first row: said now, not in the middle of a run
     return source
 
@@ -188,6 +194,17 @@ def _open_json_lines(path: Path, name: str, encoding: str | None) -> TableSource
     origin = Origin("jsonl", suffix=split_name(path)[0], encoding=facts.encoding, names=renamed)
     source = TableSource(name, columns, origin, lines.notes, True, frames, lambda: facts.sha256)
     _note_guesses(source, facts.guessed, True)
+    return source
+
+
+def _open_workbook(path: Path, name: str) -> TableSource:
+    """Its samples are CSV: what is read is what saving the sheet as CSV gives."""
+    cells, notes = read_workbook(path)
+    columns, renamed = distinct_names(list(cells.row(0)))
+    body = cells[1:].rename(dict(zip(cells.columns, columns, strict=True)))
+    origin = Origin("csv", suffix=".csv", names=renamed)
+    source = TableSource(name, columns, origin, notes, False, body.iter_slices, lambda: _digest_file(path))
+    _note_guesses(source, False, True)
     return source
 
 

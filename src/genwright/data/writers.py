@@ -95,7 +95,10 @@ def _text_texts(frame: pl.DataFrame, origin: Origin, suffix: str) -> Iterator[st
 def _lines(frame: pl.DataFrame, delimiter: str, origin: Origin, quoted: tuple[str, ...]) -> str:
     quote, cells = origin.quote, []
     for name in frame.columns:
-        text = pl.col(name).cast(pl.String).fill_null("")
+        if isinstance(frame.schema[name], pl.Duration):  # as ISO 8601 writes it: PT36H15M
+            text = pl.col(name).dt.to_string("iso").fill_null("")
+        else:
+            text = pl.col(name).cast(pl.String).fill_null("")
         dressed = quote + text.str.replace_all(quote, quote * 2, literal=True) + quote
         needed = text.str.contains_any([delimiter, quote, "\n", "\r"])
         if name in quoted:

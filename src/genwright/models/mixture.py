@@ -3,7 +3,8 @@
 The loop is AIM's (McKenna et al. 2022, "AIM: an adaptive and iterative mechanism for differentially private synthetic
 data", algorithm 2): measure the pair of columns that the model gets most wrong, fit, again, with less noise once the noise
 hides what is wrong. Departs: the model is a mixture, which needs no junction tree and can be conditioned exactly; several
-pairs are chosen between two fits. The counts are in `privacy/marginals.py`, the mixture in `networks/products.py`.
+pairs are chosen between two fits; where a target of few values is named, all is counted together with it
+(`networks/together.py`). The counts are in `privacy/marginals.py`, the mixture in `networks/products.py`.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ from genwright.contract import FREE, PRESENT, Batch, DataSpec, GenerativeModel
 from genwright.errors import GenwrightError
 from genwright.networks.products import Fitting, Products, Target
 from genwright.networks.slices import draw_slices, slice_shares, within
+from genwright.networks.together import Together
 from genwright.privacy.ledger import PrivacyLedger
 from genwright.privacy.marginals import MEAN_ERROR, Marginals, plan_marginals, shares
 from genwright.privacy.noise import Source, system_source
 
 ROUNDS, ONES_SHARE = 5.0, 0.3
-STAR = 3  # releases of each pair with the target
+STAR = 3  # releases of each pair with a target of many values
 CHOICES_SHARE = 0.1  # of the model's budget; AIM's
 ROWS_AT_ONCE = 65_536
 RATE = 0.05  # learning rate
@@ -49,7 +51,7 @@ class Mixture(GenerativeModel):
         ones_share: float = ONES_SHARE,  # of the privacy budget: counts of single columns
         round_steps: int = 30,  # of the fit between choices of pairs
         steps: int = 300,  # of the last fit
-        target: str = "",  # column whose pairs with all others are measured first
+        target: str = "",  # column that all others are counted together with, or at least in pairs
     ) -> None:
         super().__init__()
         self.spec, self.components = spec, components
@@ -78,25 +80,37 @@ class Mixture(GenerativeModel):
     def fit(self, batches: Iterable[Batch], ledger: PrivacyLedger | None, *, source: Source = system_source) -> None:
         """Measure and fit. With a ledger, by the plan that `plan` made; without, by exact counts of all pairs."""
         codes = torch.cat([batch.x.cpu() for batch in batches]).numpy().astype(np.int64)
-        marginals = Marginals(codes[:, self.leaders], self.sizes, self.ordered_from, ledger, source=source)
+        together = self._together()
+        sizes, ordered_from = together.counted_sizes(self.ordered_from)
+        joined = together.joined(codes[:, self.leaders])
+        marginals = Marginals(joined, sizes, ordered_from, ledger, source=source)
         generator = torch.Generator().manual_seed(int(torch.randint(2**62, ())))
         target = _target(marginals)
-        fitting = Fitting(target, self.components, generator)
+        fitting = Fitting(target, together.open(marginals.columns, self.components), generator)
         if ledger is None:
             self.slices = slice_shares(self.spec, codes)
             for u, v in np.argwhere(np.triu(marginals.pairs)):
                 _measure(marginals, target, u, v, 1)
         else:
-            self._adapt(marginals, target, fitting)
+            star = [] if together.classes > 1 else self._star(marginals)
+            self._adapt(marginals, target, fitting, star)
         fitting.run(self.steps, RATE, decay=True)
-        self._keep(fitting.products(), marginals)
+        products = fitting.products()
+        self.weights, self.tables = products.weights, together.apart(products.tables, marginals.columns)
+        self.rows = torch.tensor(marginals.rows)
 
-    def _adapt(self, marginals: Marginals, target: Target, fitting: Fitting) -> None:
-        """Rounds of choosing, measuring and fitting until the plan is used up."""
+    def _together(self) -> Together:
+        """With the target, if it is a class of few values."""
+        names = [self.spec.spans[at].column for at in self.leaders]
+        centre = names.index(self.target) if self.target in names else None
+        return Together.of(self.sizes, centre, self.components)
+
+    def _adapt(self, marginals: Marginals, target: Target, fitting: Fitting, star: list[tuple[int, int]]) -> None:
+        """The pairs of the star, then rounds of choosing, measuring and fitting until the plan is used up."""
         at_once = max(1, len(marginals.columns) // 3)
         column = np.array([view.column for view in marginals.views])
         releases = 1
-        for u, v in self._star(column):
+        for u, v in star:
             if marginals.left:
                 _measure(marginals, target, u, v, min(STAR, marginals.left))
         fitting.run(self.round_steps, RATE)
@@ -118,24 +132,15 @@ class Mixture(GenerativeModel):
             if moved <= MEAN_ERROR * noise * sum(before[here].size for here in chosen):
                 releases *= 2
 
-    def _star(self, column: np.ndarray) -> list[tuple[int, int]]:
-        """The finest views of the target and of each other column; `column`: of each view."""
+    def _star(self, marginals: Marginals) -> list[tuple[int, int]]:
+        """The finest views of the target and of each other column."""
+        column = np.array([view.column for view in marginals.views])
         names = [self.spec.spans[at].column for at in self.leaders]
         if self.target not in names:
             return []
         views = [int(np.argmax(column == at)) for at in range(len(names))]
         centre = views[names.index(self.target)]
         return [(min(view, centre), max(view, centre)) for view in views if view != centre]
-
-    def _keep(self, products: Products, marginals: Marginals) -> None:
-        """Give each code of a group its share, and hold the mixture in buffers."""
-        parts = products.tables.split(list(products.sizes), 1)
-        spread = [
-            part[:, column.group] * torch.from_numpy(column.share).float()
-            for part, column in zip(parts, marginals.columns, strict=True)
-        ]
-        self.weights, self.tables = products.weights, torch.cat(spread, 1)
-        self.rows = torch.tensor(marginals.rows)
 
     @torch.no_grad()
     def sample(self, n: int, *, condition: Tensor | None = None, generator: torch.Generator) -> Batch:

@@ -17,6 +17,7 @@ from genwright.contract import PRESENT
 TINY = 1e-12  # the smallest chance of a code: what is given may be what was never measured
 SPREAD = 0.5  # deviation of the first logits around the columns' own shares
 PRIOR = 1.5  # deviation of the logits from the columns' own shares: keeps the noise from being fitted
+CLOSED = 40.0  # how much lower the logits of what a component cannot have start: as good as never, and still finite
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,17 @@ class Target:
         """`ones`: (D,) shares; `deviations`: (D,) of their noise, above 0; `views`: (D, V), 1 if a code is in a group."""
         self.ones, self.precision = ones, deviations**-2
         self.sizes, self.views = list(sizes), views
+        self._code, self._group = views.nonzero(as_tuple=True)
         self.pairs = torch.zeros(views.shape[1], views.shape[1])
         self.weights = torch.zeros_like(self.pairs)
+
+    def grouped(self, tables: Tensor) -> Tensor:
+        """(K, V) sums over the codes of each group, of (K, D): tables @ views, without its many zeros."""
+        return _added(tables, self._code, self._group, self.views.shape[1])
+
+    def spread(self, values: Tensor) -> Tensor:
+        """(K, D) sums over the groups of each code, of (K, V): values @ views.T."""
+        return _added(values, self._group, self._code, self.views.shape[0])
 
     def add(self, block: tuple[slice, slice], shares: Tensor, deviation: float) -> None:
         """One measured pair; measured again, it counts as the mean that the deviations call for."""
@@ -95,14 +105,20 @@ class Target:
             self.weights[place] += new
 
 
+def _added(values: Tensor, of: Tensor, into: Tensor, size: int) -> Tensor:
+    """(K, size) with column of[i] of (K, ...) values added to column into[i], for each i."""
+    return values.new_zeros(size, len(values)).index_add_(0, into, values.T[of]).T
+
+
 class Fitting:
     """Adam on the logits of the components, towards the likeliest mixture under the noise of a target and a prior."""
 
-    def __init__(self, target: Target, components: int, generator: torch.Generator) -> None:
+    def __init__(self, target: Target, allowed: Tensor, generator: torch.Generator) -> None:
+        """`allowed`: (K, D) which codes each of the K components can have."""
         self.target = target
-        start = target.ones.clamp_min(1e-4).log()
-        self._start = start
-        self._logits = start + SPREAD * torch.randn(components, len(start), generator=generator)
+        components = len(allowed)
+        self._start = target.ones.clamp_min(1e-4).log() - CLOSED * ~allowed
+        self._logits = self._start + SPREAD * torch.randn(self._start.shape, generator=generator)
         self._shares = torch.zeros(components)
         self._moving = [self._logits.requires_grad_(), self._shares.requires_grad_()]
         self._optimiser = torch.optim.Adam(self._moving, betas=(0.9, 0.99))
@@ -134,9 +150,9 @@ class Fitting:
         weights, tables = self._chances()
         target = self.target
         with torch.no_grad():
-            viewed = tables @ target.views
+            viewed = target.grouped(tables)
             errors = (viewed * weights[:, None]).T @ viewed - target.pairs
-            pulled = viewed @ (errors * target.weights) @ target.views.T
+            pulled = target.spread(viewed @ (errors * target.weights))
         pairs = (weights.detach()[:, None] * tables * pulled).sum() + (
             weights * (tables.detach() * pulled).sum(1)
         ).sum() / 2

@@ -262,6 +262,10 @@ def _facts(scores: dict[str, Any], facts: dict[str, Any]) -> list[tuple[Words | 
     groups: list[tuple[Words | None, list[tuple[Words, str]]]] = []
     for name in ordered:
         value = facts[name]
+        if name == "data" and "notes" in value:
+            value = dict(value)
+            repairs = [(Words(f"{number}", f"{number}"), note) for number, note in enumerate(value.pop("notes"), 1)]
+            groups += [(say("fact.notes"), repairs)] if repairs else []
         if isinstance(value, Mapping):
             groups.append(
                 (_fact_name(name), [(Words(str(key), str(key)), _fact(entry)) for key, entry in value.items()])

@@ -264,6 +264,7 @@ FACTS: dict[str, tuple[str, str]] = {
     "fact.model": ("model", "模型"),
     "fact.command": ("command", "命令"),
     "fact.data": ("Data", "数据"),
+    "fact.notes": ("What was guessed, mended or left out of the data", "数据中经猜测、修补或略去之处"),
     "fact.outcome": ("Training", "训练"),
     "fact.settings": ("Settings", "设置"),
     "fact.seconds": ("Seconds", "秒"),

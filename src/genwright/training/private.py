@@ -29,11 +29,14 @@ class Private:
     batch_size: float
     """Examples of a step as planned: what sums are divided by, since the true number is private."""
     draws: int = 1
-    """Times that each example goes through the loss in a step, averaged before clipping."""
+    """Times that each example goes through the loss in a step, averaged before clipping; with units, each with a row of its
+    own."""
     micro_batch: int = 0
     """Examples that are worked on at once; 0: all of a step."""
     block: int = 1
     """Steps that are paid for in one write."""
+    units: np.ndarray | None = None
+    """(examples,) number of each one's unit, where a unit can have several; None: examples are the units."""
     source: Source = system_source
     engines: dict[str, Engine] = field(default_factory=dict)
 
@@ -56,14 +59,25 @@ class Private:
         return self.ledger.remaining(TRAINING)
 
     def choose(self, examples: int) -> np.ndarray:
-        """Numbers of the examples of a step, each taken or not by itself; there may be none."""
+        """Numbers of the examples of a step, each taken or not by itself; there may be none.
+
+        Of units with several, each unit is taken or not by itself and lends one (or `draws`) of its own, drawn evenly: it
+        is one clipped gradient, whatever it has. Its chance, at most the planned rate, grows with the number of its
+        examples, so that all examples are equally likely to be seen.
+        """
         event = self.ledger.entry(TRAINING).event
         assert isinstance(event, SampledGaussian)
-        return np.flatnonzero(uniform(examples, self.source) < event.sampling_rate)
+        if self.units is None:
+            return np.flatnonzero(uniform(examples, self.source) < event.sampling_rate)
+        order, counts = np.argsort(self.units, kind="stable"), np.unique(self.units, return_counts=True)[1]
+        chance = event.sampling_rate * np.minimum(counts / self.ledger.contributions, 1)
+        taken = np.repeat(np.flatnonzero(uniform(len(counts), self.source) < chance), self.draws)
+        place = np.ceil(uniform(len(taken), self.source) * counts[taken]).astype(np.int64) - 1
+        return order[(np.cumsum(counts) - counts)[taken] + place]
 
     def repeated(self, batch: Batch) -> Batch:
         """The batch as the model draws for it."""
-        return repeated(batch, self.draws) if self.draws > 1 else batch
+        return repeated(batch, self.draws) if self.draws > 1 and self.units is None else batch
 
     def set_gradients(self, phase: Phase, batch: Batch) -> None:
         """Set `.grad` on the parameters that the phase moves. GW-0604, and nothing is set, once the plan is used up."""
