@@ -37,6 +37,7 @@ class TVAESettings:
     depth: int = setting(2, "hidden layers of encoder and of decoder", low=1, high=16)
     latent: int = setting(16, "dimensions of the latent space", low=1, high=1024)
     divergence_weight: float = setting(0.5, "weight of the KL term; at 1 the latent vector is ignored", low=0, high=100)
+    warmup: float = setting(0.3, "share of the run over which the KL term grows to its weight", low=0, high=1)
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,7 @@ class TextSet:
         """The documents of the hold-out, or those to train on, in order; cleaned and masked as the settings say."""
         documents = cleaned(self.source, self.findings, self.settings)
         if self.cut:
-            return _side(documents, self.cut, last=held)
+            return _side(documents, self.cut, kept_out=held)
         return _where(documents, self.held == held)
 
     def fit_codec(self, settings: Any) -> TextCodec:
@@ -125,13 +125,16 @@ class TextSet:
     def encode(self, codec: TextCodec, *, validation: float, seed: int) -> tuple[TokenExamples, TokenExamples]:
         """Streams of the training documents, shuffled, and of a validation slice with that share of them.
 
-        Where the documents are too few, the slice is the last part of each. The setting `free_share` of the training
+        Where the documents are too few, the slice is the first part of each: the last one borders on the hold-out, and is most
+        like it. The setting `free_share` of the training
         documents hide their conditions. GW-0195 when the loss would count no token.
         """
         groups = self.findings.groups if self.cut else self.findings.groups[~self.held]
         chosen = split_groups(groups, 0.0 if self.cut else validation, seed=seed + 1)
         if validation and not chosen.any():
-            first, last = (_side(self.documents(held=False), validation, last=side) for side in (False, True))
+            first, last = (
+                _side(self.documents(held=False), validation, kept_out=side, front=True) for side in (False, True)
+            )
         else:
             first, last = (_where(self.documents(held=False), chosen == side) for side in (False, True))
         planted = canaries(self.settings, seed)[0] * self.settings.canary_copies
@@ -172,16 +175,20 @@ def read_as(data: Any, given: TextSettings) -> TextSource:
 def _parts(document: Document, share: float) -> Sequence[Document]:
     """A text in two, the last with that share of its characters; a conversation, or a single character, whole."""
     content = document.messages[0].content
-    place = int((1 - share) * len(content))
+    place = round((1 - share) * len(content))
     if not document.is_text or not 0 < place < len(content):
         return (document,)
     return tuple(replace(document, messages=(Message(TEXT, part),)) for part in (content[:place], content[place:]))
 
 
-def _side(documents: Iterable[Document], share: float, *, last: bool) -> Iterator[Document]:
-    """The first or the last part of each document that can be cut; one that cannot is a first part."""
+def _side(documents: Iterable[Document], share: float, *, kept_out: bool, front: bool = False) -> Iterator[Document]:
+    """Of each document the share at its end (or front) that is kept out, or the rest; one that cannot be cut is rest."""
     for document in documents:
-        yield from _parts(document, share)[last : 1 + last]
+        parts = _parts(document, 1 - share if front else share)
+        if len(parts) == 1:
+            yield from () if kept_out else parts
+        else:
+            yield parts[kept_out != front]
 
 
 def _where(documents: Iterable[Document], wanted: np.ndarray) -> Iterator[Document]:

@@ -92,9 +92,12 @@ class TabularAR(GenerativeModel):
 
         The calibration holds for whole rows in the order of the table only, so conditions switch it off.
         """
-        device = self.calibration.device
-        rows = torch.full((n, len(self.leader)), FREE, device=device) if condition is None else condition.to(device)
-        return Batch(self._completed(rows, self.net.tables(), generator, calibrated=condition is None), condition)
+        tables, device = self.net.tables(), self.calibration.device
+        if condition is not None:
+            return Batch(self._completed(condition.to(device), tables, generator), condition)
+        sizes = [min(ROWS_AT_ONCE, n - start) for start in range(0, n, ROWS_AT_ONCE)]
+        pieces = list(zip(sizes, generators(generator, len(sizes)), strict=True))
+        return Batch(torch.cat(on_all_cores(lambda piece: self._free(piece[0], tables, piece[1]), pieces, device)))
 
     @torch.no_grad()
     def sample_within(self, n: int, factors: Mapping[int, Tensor], *, generator: torch.Generator) -> Batch:
@@ -141,15 +144,39 @@ class TabularAR(GenerativeModel):
             context += self.net.vector(span, codes, tables)
         return codes, worth
 
-    def _completed(
-        self, rows: Tensor, tables: Tables, generator: torch.Generator, *, calibrated: bool = False
-    ) -> Tensor:
+    def _free(self, n: int, tables: Tables, generator: torch.Generator) -> Tensor:
+        """n rows of which nothing is given, calibrated: as `_complete`, but rows that agree so far share a context. At first
+        there are few, so that little is computed."""
+        codes = torch.zeros(n, len(self.leader), dtype=torch.int64, device=self.calibration.device)
+        context = torch.zeros(1, self.net.context_bias.shape[1], device=codes.device)
+        group = torch.zeros_like(codes[:, 0])  # the context of each row
+        for span in range(codes.shape[1]):
+            applies = self.net.applies(span, codes)
+            alone = len(context) == n
+            chosen = applies if alone and not applies.all() else slice(None)
+            logits = self.net.logits(span, context[chosen], tables).add_(self.calibration[self.net.codes_of(span)])
+            drawn = categorical(logits if alone else logits[group], generator)
+            if alone:
+                codes[chosen, span] = drawn
+                context[chosen] += self.net.vector(span, codes[chosen], tables)
+                continue
+            codes[:, span] = torch.where(applies, drawn, 0)
+            group = group * self.net.sizes[span] + codes[:, span]
+            found, inverse = group.unique(return_inverse=True)
+            own = torch.arange(n, device=codes.device)
+            first = own if 2 * len(found) > n else torch.zeros_like(found).scatter_(0, inverse, own)
+            before = group[first] // self.net.sizes[span]
+            context = context[before] + self.net.vector(span, codes[first], tables) * applies[first, None]
+            group = own if first is own else inverse
+        return codes
+
+    def _completed(self, rows: Tensor, tables: Tables, generator: torch.Generator) -> Tensor:
         """`_complete` of many rows, in pieces."""
         parts = rows.split(ROWS_AT_ONCE)
         pieces = list(zip(parts, generators(generator, len(parts)), strict=True))
 
         def complete(piece: tuple[Tensor, torch.Generator]) -> Tensor:
-            return self._complete(piece[0], tables, piece[1], calibrated=calibrated)
+            return self._complete(piece[0], tables, piece[1])
 
         return torch.cat(on_all_cores(complete, pieces, rows.device))
 
@@ -159,7 +186,6 @@ class TabularAR(GenerativeModel):
         tables: Tables,
         generator: torch.Generator,
         *,
-        calibrated: bool = False,
         calibrate: bool = False,
     ) -> Tensor:
         """Draws every code of (B, T) rows that is not given, whatever is given in each row."""
@@ -182,7 +208,6 @@ class TabularAR(GenerativeModel):
             here = self.net.codes_of(span)
             if calibrate:
                 self.calibration[here] = calibration_weights(logits, self.frequency[here])
-            if calibrated or calibrate:
                 logits += self.calibration[here]
             if self.missing[span]:
                 logits[rows[chosen, span] == PRESENT, 0] = -torch.inf

@@ -24,9 +24,11 @@ class TVAE(GenerativeModel):
     selects_by = "bound"
     starts: Tensor
 
-    def __init__(self, spec: DataSpec, *, width: int, depth: int, latent: int, divergence_weight: float) -> None:
+    def __init__(
+        self, spec: DataSpec, *, width: int, depth: int, latent: int, divergence_weight: float, warmup: float
+    ) -> None:
         super().__init__()
-        self.spec, self.latent, self.divergence_weight = spec, latent, divergence_weight
+        self.spec, self.latent, self.divergence_weight, self.warmup = spec, latent, divergence_weight, warmup
         sizes = [span.size for span in spec.spans]
         self.sizes = sizes
         starts = torch.tensor([0, *sizes]).cumsum(0)[:-1]
@@ -47,7 +49,11 @@ class TVAE(GenerativeModel):
         return batch.drawing(noise=torch.randn(len(batch), self.latent, device=batch.x.device))
 
     def loss(self, phase: Phase, batch: Batch) -> dict[str, Tensor]:
-        """The negative evidence lower bound in nats (Kingma and Welling, equation 10), its two terms of shape (B,)."""
+        """The negative evidence lower bound in nats (Kingma and Welling, equation 10), its two terms of shape (B,).
+
+        The divergence grows to its weight over the first `warmup` share of the run (Sonderby et al. 2016), or some seeds learn
+        to ignore the latent vector before it says anything.
+        """
         mean, log_variance = self.net["encoder"](self.net["inputs"](batch.x + self.starts).sum(1)).chunk(2, dim=-1)
         z = mean + torch.exp(0.5 * log_variance) * batch.drawn["noise"]
         logits = self.net["decoder"](z).split(self.sizes, dim=-1)
@@ -57,7 +63,8 @@ class TVAE(GenerativeModel):
             nll = F.cross_entropy(part.float(), batch.x[:, index], reduction="none")
             reconstruction = reconstruction + nll * informative[:, index]
         divergence = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).sum(-1)
-        return {"reconstruction": reconstruction, "divergence": self.divergence_weight * divergence}
+        weight = self.divergence_weight * (min(1.0, batch.progress / self.warmup) if self.warmup else 1.0)
+        return {"reconstruction": reconstruction, "divergence": weight * divergence}
 
     @torch.no_grad()
     def sample(self, n: int, *, condition: Tensor | None = None, generator: torch.Generator) -> Batch:
