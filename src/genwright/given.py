@@ -19,12 +19,14 @@ from genwright.models import MODELS
 from genwright.run import Run
 
 PRIVATE_MODEL = "mixture"
+OF_TABLES = ("rules", "unit")
 PATHS = ("data", "test", "schema", "rules", "start")
 
 
 def complete(data: Any, given: Mapping[str, Any]) -> dict[str, Any]:
     """All settings that are not left to presets, by dotted name; paths are absolute, so that a run is resumed and judged from
-    wherever its owner stands. GW-0205 for an unknown model, and what the model says of its own settings."""
+    wherever its owner stands. GW-0205 for an unknown model, GW-0202 for a setting of tables with a model that is for other
+    data, and what the model says of its own settings."""
     name = str(data) if isinstance(data, str | Path) else f"<{type(data).__module__.split('.')[0]} {_noun(data)}>"
     begun = first_run(given["start"]) if given.get("start") else None
     named = given.get("model.name") or given.get("model") or settings_layer.environment_model()
@@ -32,6 +34,11 @@ def complete(data: Any, given: Mapping[str, Any]) -> dict[str, Any]:
     given = {"model": model, **settings_layer.from_environment(model=model), **given, "data": name}
     if begun:
         given = {**_of_start(begun, model), **given}
+    for key in OF_TABLES:
+        if given.get(key) and MODELS[settings_layer.named_model(given)].kind != "row":
+            raise GenwrightError(
+                "GW-0202", f"The setting {key} is for tables, and {model} is not", f"Leave out --{key}."
+            )
     if isinstance(given.get("rules"), Mapping):
         given["rules"] = tomli_w.dumps(given["rules"])
     for key in PATHS:

@@ -157,6 +157,13 @@ def test_rules_are_refused_before_anything_is_trained(tmp_path):
         assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("given", [{"rules": orders.RULES}, {"unit": "sender"}])
+def test_what_is_for_tables_is_not_ignored_with_other_data(tmp_path, given):
+    with pytest.raises(GenwrightError, match=r"GW-0202.*is for tables"):
+        genwright.train(["Dear Anna,", "Dear Tom,"], out=tmp_path / "run", quiet=True, **given)
+    assert not (tmp_path / "run").exists()
+
+
 def test_under_a_guarantee_rules_that_need_no_data_are_kept(tmp_path):
     table = orders.frame(400).select("price", "quantity", "amount")
     schema = tmp_path / "schema.toml"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from genwright.contract import DataSpec
+from genwright.contract import DataSpec, Span
 
 
 def slice_shares(spec: DataSpec, codes: np.ndarray | None) -> Tensor:
@@ -31,19 +31,25 @@ def slice_shares(spec: DataSpec, codes: np.ndarray | None) -> Tensor:
     return torch.cat(tables)
 
 
+def _tables(spec: DataSpec, shares: Tensor) -> Iterator[tuple[int, Span, Tensor]]:
+    """Each refining span's place, the span that it refines, and its (cells, slices) shares out of the flat ones."""
+    start = 0
+    for at, span in enumerate(spec.spans):
+        if span.parent is not None:
+            parent = spec.spans[span.parent]
+            size = parent.size * span.size
+            yield at, parent, shares[start : start + size].reshape(parent.size, span.size)
+            start += size
+
+
 def within(spec: DataSpec, shares: Tensor, factors: Mapping[int, Tensor]) -> tuple[Tensor, dict[int, Tensor]]:
     """The shares times the factors (cells, slices) of refining spans, and what they leave of each of their parents' cells."""
-    tables, left, start = [torch.empty(0)], {}, 0
-    for at, span in enumerate(spec.spans):
-        if span.parent is None:
-            continue
-        cells = spec.spans[span.parent].size
-        table = shares[start : start + cells * span.size].reshape(cells, span.size)
-        start += cells * span.size
+    tables, left = [torch.empty(0)], {}
+    for at, parent, table in _tables(spec, shares):
         if at in factors:
             table = table * factors[at].float()
             kept = table.sum(1)
-            left[span.parent] = torch.where(torch.tensor(spec.spans[span.parent].refined), kept, 1.0)
+            left[at - 1] = torch.where(torch.tensor(parent.refined), kept, 1.0)  # a parent comes directly before
             table = torch.where(kept[:, None] > 0, table, 1.0)  # of a cell that is never drawn, or not refined
         tables.append(table.flatten())
     return torch.cat(tables), left
@@ -51,15 +57,10 @@ def within(spec: DataSpec, shares: Tensor, factors: Mapping[int, Tensor]) -> tup
 
 def draw_slices(spec: DataSpec, shares: Tensor, x: Tensor, given: Tensor, generator: torch.Generator) -> Tensor:
     """(n, spans) codes whose refining spans are drawn by their cells, or kept where cell and slice are `given`."""
-    start = 0
-    for at, span in enumerate(spec.spans):
-        if span.parent is None:
-            continue
-        cells = spec.spans[span.parent].size
-        table = shares[start : start + cells * span.size].reshape(cells, span.size)
-        start += cells * span.size
-        drawn = torch.multinomial(table[x[:, span.parent]], 1, generator=generator)[:, 0]
-        kept = (given[:, at] >= 0) & (given[:, span.parent] >= 0)
-        refined = torch.tensor(spec.spans[span.parent].refined)[x[:, span.parent]]
+    for at, parent, table in _tables(spec, shares):
+        cell = x[:, at - 1]
+        drawn = torch.multinomial(table[cell], 1, generator=generator)[:, 0]
+        kept = (given[:, at] >= 0) & (given[:, at - 1] >= 0)
+        refined = torch.tensor(parent.refined)[cell]
         x[:, at] = torch.where(kept, given[:, at], drawn) * refined
     return x
