@@ -24,6 +24,7 @@ from genwright.progress import Advance
 
 EVERYTHING = Group(True, ())
 """The condition that every row fulfils."""
+ROWS_TO_SIFT = 16_384  # drawn at a time for a condition, however few of them will fulfil it
 PATIENCE_ROWS = 100_000  # drawn without one that fulfils a condition, before it counts as impossible
 LEAST_KEPT = 0.001  # share of free rows that must keep the rules
 GAP_ATTEMPTS = 100  # times that the gaps of a row are drawn, before its values count as against a rule
@@ -52,7 +53,7 @@ class RowDrawing:
         sifts = allowed.rest is not None or bool(self.rules) or (asks and not self.model.restricts)
         kept = drawn = before = 0
         while kept < n:
-            size = self.rows_at_a_time if sifts and asks else self._enough(n - kept, kept, drawn if sifts else 0)
+            size = self._to_sift if sifts and asks else self._enough(n - kept, kept, drawn if sifts else 0)
             codes = self._codes_within(allowed, size, [seed, len(parts)])
             parts.append(self._within_rules(keeper, condition, allowed.decode(codes, values, drawn)))
             kept, drawn = kept + len(parts[-1]), drawn + size
@@ -63,6 +64,10 @@ class RowDrawing:
             what = "fulfil the condition" if asks else "keep the rules"
             advance(min(kept, n), n, f"{kept:,} of {drawn:,} rows drawn {what} ({kept / drawn:.2%})" if sifts else "")
         return pl.concat(parts).head(n)
+
+    @property
+    def _to_sift(self) -> int:
+        return min(self.rows_at_a_time, ROWS_TO_SIFT)
 
     def _enough(self, short: int, kept: int, drawn: int) -> int:
         """Rows to draw for `short` more, by what was kept of those drawn so far; at first as if all were kept."""
@@ -116,7 +121,7 @@ class RowDrawing:
 
     def _never(self, condition: Condition, kept: int, drawn: int, seed: int) -> GenwrightError:
         """Names the part of the condition, or the rule, that the fewest free rows fulfil."""
-        codes = self.codes(self.rows_at_a_time, None, seed)
+        codes = self.codes(self._to_sift, None, seed)
         keeper = RuleKeeper(self.rules, self.codec.schema)
         free = keeper.settled(self.codec.decode(codes, generator=np.random.default_rng([seed, 1])))
         holds = {str(part): int(part.holds(free).sum()) for part in parts_of(condition)}

@@ -37,8 +37,6 @@ class Run(ABC):
     """A run folder. Nothing is read before it is needed. Subclasses are final: one for each kind of data."""
 
     codec_class: Any
-    examples_at_a_time: int
-    """Drawn in one piece: bounds memory, and fixes which random numbers an example gets."""
     noun: str
     """What examples are called: rows, images."""
 
@@ -166,6 +164,11 @@ class Run(ABC):
                 if name in state
             },
         }
+
+    @property
+    @abstractmethod
+    def examples_at_a_time(self) -> int:
+        """Drawn in one piece: bounds memory, and fixes which random numbers an example gets."""
 
     def log(self) -> list[dict[str, float]]:
         """The losses by step: the rows of log.jsonl."""

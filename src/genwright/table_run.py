@@ -33,14 +33,20 @@ from genwright.run import Run
 from genwright.tables import FRAME_ROWS, RULES, Table, read_like
 from genwright.training.devices import choose_device
 
+CODES_AT_A_TIME = 2**21
+
 
 class TableRun(Run):
     """A run on a table."""
 
     codec_class = TableCodec
-    examples_at_a_time = 16_384
     noun = "rows"
     sample_words = frozenset({"where"})
+
+    @property
+    def examples_at_a_time(self) -> int:
+        """Rows whose codes take little memory, and enough of them that all cores have work to the end."""
+        return min(65_536, max(4_096, CODES_AT_A_TIME // max(1, len(self.codec.spec.spans))))
 
     def open_dataset(self, data: Any, settings: Train) -> Table:
         """The table, split; once trained, typed by the schema of then."""
