@@ -15,6 +15,7 @@ from genwright.modalities import open_run
 from genwright.models import MODELS
 from genwright.run import Run
 from genwright.trainer import start
+from genwright.training.ranks import launched
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,8 @@ def table(runs: Sequence[Run]) -> Comparison:
 def _train_each(
     data: Any, models: Sequence[str], *, preset: str, out: str | Path | None, quiet: bool, **settings: Any
 ) -> list[Run]:
+    if launched():
+        raise GenwrightError("GW-0408", "Several processes train one model", "Start genwright compare without torchrun")
     stem = Path(data).name.split(".")[0] if isinstance(data, str | Path) else "frame"
     folder = Path(out) if out else next_free(Path("runs"), f"compare-{stem}")
     given = {name: value for name, value in settings.items() if value is not None}

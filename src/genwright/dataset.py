@@ -1,7 +1,7 @@
 """What a kind of data brings to training: a user's data, opened, split and coded. `tables.py` and `images.py` are such.
 
 A `Codec` turns user data into tensors and back; a `Dataset` is one opened set of data with its split into training
-examples and a hold-out. Read `trainer.py` next: it drives both.
+examples and a hold-out. Read `stages.py` next: it drives both.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""log.jsonl: the losses of a training by step, on disk and to whatever follows them. `trainer.py` writes it."""
+"""log.jsonl: the losses of a training by step, on disk and to whatever follows them. `stages.py` writes it."""
 
 from __future__ import annotations
 

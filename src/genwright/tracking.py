@@ -1,7 +1,7 @@
 """Following a training elsewhere: what log.jsonl holds, and the pictures of the progress, to TensorBoard or W&B.
 
 Nothing leaves the machine: TensorBoard's files lie in the run folder, and W&B writes its own there offline unless
-WANDB_MODE says otherwise. `trainer.py` opens a tracker and feeds it.
+WANDB_MODE says otherwise. `stages.py` opens a tracker and feeds it.
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ from genwright.training import checkpoints, gradients
 from genwright.training.budget import Budget
 from genwright.training.optimizers import optimizers_of, owners
 from genwright.training.private import Private
+from genwright.training.ranks import ALONE, Ranks
 from genwright.training.stop import Interrupted, Stop
 
 SKIPS_BEFORE_ROLLBACK = 5
@@ -70,6 +71,7 @@ class Loop:
     `judge` scores samples of the averaged model, lower is better, for models that select by SAMPLES; `watch(step, model)`
     sees the averaged model after each checkpoint (pictures of the progress). Neither may draw from the global generator.
     `private`: steps that read data stay within its plan; nothing is selected by a score, and losses are not told.
+    `ranks`: the processes that train together; only the leader selects, saves and watches.
     """
 
     def __init__(
@@ -85,10 +87,11 @@ class Loop:
         judge: Callable[[GenerativeModel], float] | None = None,
         watch: Callable[[int, GenerativeModel], None] | None = None,
         private: Private | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
         self.model, self.examples, self.validation, self.settings = model, examples, validation, settings
         self.seed, self.precision, self.folder = seed, precision, folder
-        self.judge, self.watch, self.private = judge, watch, private
+        self.judge, self.watch, self.private, self.ranks = judge, watch, private, ranks
         self.device = next(model.parameters()).device
         self.average = _copied(model)
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
@@ -101,6 +104,7 @@ class Loop:
     def resume(self) -> list[str]:
         """Go back to the newest whole checkpoint, if there is one; returns warnings about damaged ones."""
         checkpoint, warnings = checkpoints.newest(self.folder)
+        checkpoint = self.ranks.same_checkpoint(checkpoint)
         if checkpoint is not None:
             self._restore(checkpoint)
         return warnings
@@ -115,6 +119,7 @@ class Loop:
             seed=self.seed,
             precision=self.precision,
             folder=self.folder,
+            ranks=self.ranks,
         )
         seconds = 0.0
         for place in TIMED_AT:
@@ -143,16 +148,17 @@ class Loop:
                     self._skip()
                     continue
                 self.counters.seconds += time.monotonic() - started
-                cut = budget.exhausted() and self.step < steps
+                report(self.step, steps, losses)
+                stopping, over = self.ranks.any(stop.requested, budget.exhausted())
+                cut = over and self.step < steps
                 last = cut or self.step == steps or not self._may_go_on()
                 if not self.private and (self.step % self.settings.select_every == 0 or last):
                     self._select(steps)
-                report(self.step, steps, losses)
-                if self.step % self.settings.checkpoint_every == 0 or last or stop.requested:
+                if self.step % self.settings.checkpoint_every == 0 or last or stopping:
                     self._save()
-                    if self.watch and not stop.requested:
+                    if self.watch and self.ranks.leads and not stopping:
                         self.watch(self.step, self.average)
-                if stop.requested and not last:
+                if stopping and not last:
                     raise Interrupted
                 if cut:
                     break
@@ -188,8 +194,10 @@ class Loop:
                     self.private.set_gradients(phase, batch)
                     self._move(phase, rate)
                     continue
-                terms = gradients.plain(self.model, phase, batch, self.precision)
+                own, share = self.ranks.part(phase, batch)
+                terms = gradients.plain(self.model, phase, own, self.precision)
                 parameters = list(getattr(self.model, phase.updates).parameters())
+                terms = self.ranks.average(parameters, terms, share)
                 norm = nn.utils.clip_grad_norm_(parameters, self.settings.clip_norm or math.inf)
                 values = torch.stack([*terms.values(), norm]).tolist()
                 if not all(map(math.isfinite, values)):
@@ -256,6 +264,8 @@ class Loop:
 
     def _select(self, steps: int) -> None:
         """Remember the averaged weights if they do best on the validation slice so far (or if nothing can be said)."""
+        if not self.ranks.leads:
+            return
         loss = self._judged() if self.model.selects_by == SAMPLES else self.validate(steps)
         if not math.isfinite(loss):
             return
@@ -302,6 +312,7 @@ class Loop:
             )
         good = failed_at - failed_at % self.settings.checkpoint_every
         checkpoint, _ = checkpoints.newest(self.folder, no_later_than=good)
+        checkpoint = self.ranks.same_checkpoint(checkpoint)
         if checkpoint is None:
             raise GenwrightError(
                 "GW-0402", f"The loss was not finite at step {failed_at}", "Use a lower learning rate."
@@ -312,6 +323,8 @@ class Loop:
         self.counters.seconds = before.seconds
 
     def _save(self) -> None:
+        if not self.ranks.leads:
+            return
         tensors = {f"model.{name}": value for name, value in _moving(self.model).items()}
         tensors |= {f"average.{name}": value for name, value in _moving(self.average).items()}
         tensors |= {f"best.{name}": value for name, value in self.best.items()}

@@ -1,0 +1,273 @@
+"""What a training does, one stage after another: reads, codes, trains, calibrates, samples, judges; each is safe to stop.
+
+The order of the files tells how far a run is: run.toml from the first second, checkpoints while it trains, weights and
+codec when it is trained, samples and report when it is finished. Read `training/loop.py` next.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import platform
+import time
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+from genwright import __version__, card
+from genwright import settings as settings_layer
+from genwright.config import Train
+from genwright.contract import SAMPLES, GenerativeModel
+from genwright.data.batches import ExampleSet
+from genwright.dataset import Codec, Dataset, extent_of
+from genwright.errors import GenwrightError
+from genwright.folder import sha256, write_json, write_text
+from genwright.given import first_run
+from genwright.guarantee import Guard
+from genwright.log_file import Log
+from genwright.networks.adapters import start_from
+from genwright.progress import Progress
+from genwright.run import FORMAT, Run, build_model
+from genwright.tables import Table
+from genwright.tracking import check_installed, following, open_tracker
+from genwright.training import checkpoints
+from genwright.training.budget import Budget
+from genwright.training.checkpoints import load_tensors
+from genwright.training.devices import choose_device, choose_precision, set_threads
+from genwright.training.loop import Loop, Outcome
+from genwright.training.private import Private
+from genwright.training.ranks import Ranks
+from genwright.training.stop import Stop
+
+CODEC_FILES = ("codec.json", "codec.safetensors")
+COLLAPSE = 3.0  # times the best distance of samples, at which a training is said to have collapsed
+
+
+class Stages:
+    """One pass through the stages of a run; each looks at what is there already."""
+
+    def __init__(self, run: Run, given: dict[str, Any], progress: Progress, stop: Stop, ranks: Ranks) -> None:
+        self.run, self.given, self.progress, self.stop, self.ranks = run, given, progress, stop, ranks
+        self.settings: Train = settings_layer.build(given)
+        self.seconds: dict[str, float] = {}
+        self.said: set[str] = set()
+        self.guard: Guard | None = None
+
+    def go(self) -> Run:
+        check_installed(self.settings.track)
+        limit = settings_layer.seconds(self.settings.time)
+        budget = Budget(limit, reserve=_reserve(limit))
+        self.progress.say(f"Run folder: {self.run.folder}")
+        dataset = self._prepare()
+        self.ranks.check_same({"data": dataset.fingerprint()})
+        if self.settings.epsilon:
+            if self.ranks.number > 1:
+                what = "The noise of a private training is drawn in one process"
+                raise GenwrightError("GW-0408", what, "Start genwright without torchrun")
+            self.guard = Guard.open(self.settings, self.run.folder)
+        if self.run.state["status"] != "trained":
+            self._train(dataset, budget)
+        if self.ranks.leads:
+            self._finish(budget)
+        return self.run
+
+    def _prepare(self) -> Dataset:
+        started = time.monotonic()
+        with self.progress.phase("Reading"):
+            dataset = self.run.open_dataset(self.run.training_data(), self.settings)
+            extent = extent_of(dataset)
+            self.run.check_fingerprint(dataset)
+        self.settings = settings_layer.build(self.given, extent)
+        write_text(self.run.folder / "run.toml", settings_layer.to_toml(self.settings))
+        self.run.__dict__.pop("settings", None)
+        dataset.write_findings(self.run.folder)
+        self._say_notes(dataset)
+        self.run.update_state(
+            format=FORMAT,
+            status=self.run.state["status"],
+            data={
+                "name": dataset.name,
+                "fingerprint": dataset.fingerprint(),
+                "rows": len(dataset.held),
+                "training_rows": extent.examples,
+                "holdout_rows": int(dataset.held.sum()),
+                "notes": [] if self.settings.epsilon else dataset.notes,  # they may quote values
+                **dataset.facts(),
+            },
+            versions=_versions(),
+        )
+        self.seconds["reading"] = time.monotonic() - started
+        return dataset
+
+    def _say_notes(self, dataset: Dataset) -> None:
+        for note in dataset.notes:
+            if note not in self.said:
+                self.progress.say(f"Note: {note}")
+        self.said = set(dataset.notes)
+
+    def _train(self, dataset: Dataset, budget: Budget) -> None:
+        settings, started = self.settings, time.monotonic()
+        threads = set_threads(self.ranks.threads(settings.threads))
+        device = self.ranks.device(choose_device(settings.device))
+        name = settings_layer.model_name(settings)
+        with self.progress.phase("Coding"):
+            first = first_run(settings.start) if settings.start else None
+            codec = first.codec if first else self._codec(dataset)
+            self._say_notes(dataset)
+            torch.manual_seed(settings.seed)
+            model = build_model(name, settings.model, codec.spec)
+            if first:
+                start_from(model, load_tensors(first.folder / "weights.safetensors"), str(first.folder))
+            model.to(device)
+            share = settings.training.validation if model.selects_by and not self.guard else 0.0
+            examples, validation = dataset.encode(codec, validation=share, seed=settings.seed)
+        self.seconds["coding"] = time.monotonic() - started
+        outcome = None
+        if model.phases and examples.size:
+            outcome = self._loop(dataset, model, codec, examples, validation, budget)
+        if not self.ranks.leads:
+            return
+        started = time.monotonic()
+        with self.progress.phase("Fitting"):
+            torch.manual_seed(settings.seed)
+            model.eval().fit(examples.once(device), self.guard.ledger if self.guard else None)
+        self.seconds["fitting"] = time.monotonic() - started
+        self._save(codec, model, outcome, threads, device)
+
+    def _codec(self, dataset: Dataset) -> Codec:
+        """The codec; under a guarantee, kept at once, as what was paid for it would be lost."""
+        if self.guard is None:
+            return dataset.fit_codec(self.settings)
+        assert isinstance(dataset, Table)
+        folder = self.run.folder
+        if self.run.state.get("files"):
+            return self.run.codec
+        self.guard.plan(dataset)
+        codec = self.guard.codec(dataset)
+        self._write_codec(codec)
+        self.run.update_state(files={name: sha256(folder / name) for name in CODEC_FILES})
+        return codec
+
+    def _private(
+        self, dataset: Dataset, model: GenerativeModel, codec: Codec, examples: int, precision: torch.dtype
+    ) -> Private | None:
+        if self.guard is None:
+            return None
+        assert isinstance(dataset, Table)  # all that a guarantee is given for
+        private = self.guard.steps(model, examples, dataset.training_units)
+        private.prepare(model, codec.spec, precision, self.progress.say)
+        return private
+
+    def _write_codec(self, codec: Codec) -> None:
+        write_json(self.run.folder / "codec.json", codec.to_json())
+        arrays = {name: torch.tensor(array) for name, array in codec.arrays().items()}
+        checkpoints.write_tensors(self.run.folder / "codec.safetensors", arrays)
+
+    def _loop(
+        self,
+        dataset: Dataset,
+        model: GenerativeModel,
+        codec: Codec,
+        examples: ExampleSet,
+        validation: ExampleSet,
+        budget: Budget,
+    ) -> Outcome:
+        settings, folder = self.settings, self.run.folder
+        precision = choose_precision(settings.training.precision, next(model.parameters()).device)
+        loop = Loop(
+            model,
+            examples,
+            validation,
+            settings.training,
+            seed=settings.seed,
+            precision=precision,
+            folder=folder / "checkpoints",
+            judge=self.run.judge(codec, validation) if self.ranks.leads else None,
+            watch=self.run.watcher(codec),
+            private=self._private(dataset, model, codec, len(examples), precision),
+            ranks=self.ranks,
+        )
+        for warning in loop.resume():
+            self.progress.say(f"Warning: {warning}.")
+        if loop.step:
+            self.progress.say(f"Going on from step {loop.step}.")
+        elif budget.seconds is not None:  # a resumed run keeps the steps that were planned
+            steps = self.ranks.same_number(budget.steps(settings.steps, loop.seconds_per_step(settings.steps)))
+            self.settings = settings = dataclasses.replace(settings, steps=steps)
+            write_text(folder / "run.toml", settings_layer.to_toml(settings))
+        tracker = open_tracker(settings.track, folder, step=loop.step, facts=settings_layer.flatten(settings))
+        loop.watch = following(loop.watch, folder, tracker)
+        log = Log(folder / "log.jsonl", tracker, keep_until=loop.step)
+        with contextlib.closing(tracker), self.progress.phase("Training", settings.steps) as advance:
+
+            def report(step: int, steps: int, losses: Mapping[str, float]) -> None:
+                total = sum(value for name, value in losses.items() if name != "rate")
+                log.write(step, losses, last=step == steps)
+                advance(step, steps, f"loss {total:.3f}")
+
+            outcome = loop.run(settings.steps, budget=budget, stop=self.stop, report=report)
+        self.seconds["training"] = outcome.seconds
+        if collapsed(model, outcome):
+            self.progress.say(
+                f"Note: samples were best at step {outcome.best_step:,} and {outcome.last_loss / outcome.best_loss:.0f} "
+                "times farther from real data at the end (one player won, or kinds of samples were lost). The best "
+                "snapshot ships; a lower --training.learning_rate or a larger --model.penalty_weight may train longer."
+            )
+        return outcome
+
+    def _save(
+        self, codec: Codec, model: GenerativeModel, outcome: Outcome | None, threads: int, device: torch.device
+    ) -> None:
+        folder = self.run.folder
+        self._write_codec(codec)
+        checkpoints.write_tensors(folder / "weights.safetensors", model.state_dict())
+        names = (*CODEC_FILES, "weights.safetensors")
+        if self.guard:
+            self.guard.ledger.settle()
+            self.run.update_state(privacy=self.guard.facts())
+        parameters = sum(parameter.numel() for parameter in model.parameters())
+        facts: dict[str, Any] = {"parameters": parameters, "threads": threads, "device": str(device)}
+        if outcome:
+            facts |= dataclasses.asdict(outcome)
+        self.run.update_state(
+            status="trained",
+            outcome=facts,
+            seconds={name: round(value, 2) for name, value in self.seconds.items()},
+            files={name: sha256(folder / name) for name in names},
+        )
+        for name in ("codec", "model"):
+            self.run.__dict__.pop(name, None)
+
+    def _finish(self, budget: Budget) -> None:
+        settings, run = self.settings, self.run
+        state = run.state
+        started = time.monotonic()
+        with self.progress.phase("Sampling") as advance:
+            run.first_samples(advance)
+        self.seconds["sampling"] = time.monotonic() - started
+        started = time.monotonic()
+        if settings.report and budget.left() > 0:
+            with self.progress.phase("Judging") as advance:
+                run.report(effort="quick", advance=advance)
+        self.seconds["judging"] = time.monotonic() - started
+        seconds = {**state["seconds"], **{name: round(value, 2) for name, value in self.seconds.items()}}
+        seconds["total"] = round(time.monotonic() - budget.started, 2)
+        run.update_state(status="finished", seconds=seconds)
+        write_text(run.folder / "card.md", card.text(run))
+
+
+def collapsed(model: GenerativeModel, outcome: Outcome) -> bool:
+    """Whether samples, where they select the snapshot, ended much farther from real data than the best ones were."""
+    return model.selects_by == SAMPLES and outcome.last_loss > COLLAPSE * outcome.best_loss
+
+
+def _reserve(limit: float | None) -> float:
+    """Seconds of a time limit kept for calibration, sampling and the report."""
+    return 0.0 if limit is None else min(20.0, 0.4 * limit)
+
+
+def _versions() -> dict[str, str]:
+    packages = {name: version(name) for name in ("torch", "numpy", "polars")}
+    return {"genwright": __version__, "python": platform.python_version(), **packages, "machine": platform.machine()}
