@@ -9,6 +9,7 @@ from genwright.contract import BEGIN, END, Batch, DataSpec, GenerativeModel, Spa
 from genwright.data.batches import Examples, ExampleSet
 from genwright.data.token_batches import TokenExamples
 from genwright.models import MODELS
+from genwright.run import build_model
 
 TINY = {"width": 16, "latent": 4, "depth": 1, "leaf_rows": 5, "hidden": 16, "knots": 4, "levels": 2, "solver_steps": 2,
         "head": 8, "length": 12, "components": 20, "round_steps": 5, "steps": 60}  # fmt: skip
@@ -27,7 +28,7 @@ def build(name: str, seed: int = 0) -> GenerativeModel:
         settings = dataclasses.replace(settings, folder=str(folders.letters()), rank=2)
     small = {key: value for key, value in TINY.items() if key in own and not (key == "levels" and name == "pixel-ar")}
     torch.manual_seed(seed)
-    return entry.load()(spec_of(name), **dataclasses.asdict(dataclasses.replace(settings, **small)))
+    return build_model(name, dataclasses.replace(settings, **small), spec_of(name))
 
 
 def spec_of(name: str) -> DataSpec:

@@ -345,8 +345,12 @@ class Loop:
         self.best = {name: value.to(self.device) for name, value in part("best.").items()}
         for owner, optimizer in self.optimizers.items():
             entries: dict[int, dict[str, Tensor]] = {}
+            parameters = [p for group in optimizer.param_groups for p in group["params"]]
             for name, value in part(f"optimizer.{owner}.").items():
                 index, key = name.split(".")
+                like = parameters[int(index)]
+                if value.shape == like.shape:  # in memory as the parameter is: fused optimisers go by place
+                    value = torch.empty_like(like, dtype=value.dtype).copy_(value)
                 entries.setdefault(int(index), {})[key] = value
             optimizer.load_state_dict({"state": entries, "param_groups": optimizer.state_dict()["param_groups"]})
         counters = dict(checkpoint.state)
