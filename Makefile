@@ -38,6 +38,7 @@ check: setup
 
 bench: setup
 	$(BIN)/python benchmarks/tables.py
+	$(BIN)/python benchmarks/conditions.py
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/text_speed.py
 

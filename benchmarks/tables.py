@@ -10,13 +10,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
-from importlib.metadata import version
 from pathlib import Path
+
+from machine import machine
 
 import genwright
 
@@ -87,18 +87,8 @@ def main() -> None:
                 print(
                     f"{name} seed {seed}: {result['seconds']:.1f} s, {result['rows_per_second']:,.0f} rows/s  {numbers}"
                 )
-    packages = {package: version(package) for package in ("torch", "numpy", "polars", "scikit-learn")}
-    machine = {"processor": _processor(), "cores": os.cpu_count(), "python": platform.python_version(), **packages}
     Path(arguments.out).parent.mkdir(exist_ok=True)
-    Path(arguments.out).write_text(json.dumps({"machine": machine, "results": results}, indent=1) + "\n")
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor()
+    Path(arguments.out).write_text(json.dumps({"machine": machine(), "results": results}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

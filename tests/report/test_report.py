@@ -30,7 +30,7 @@ FACTS = {
     "seconds": 1.5,
     "files": {"a": "0" * 64},
 }
-ALWAYS = set(ORDER) - {"copied_identifiers", "copied_texts"}
+ALWAYS = set(ORDER) - {"importance_agreement", "copied_identifiers", "copied_texts"}
 
 
 def people() -> tuple[pl.DataFrame, pl.DataFrame, dict[str, str]]:
@@ -102,7 +102,18 @@ def test_page_is_complete_small_and_closed(copycat: dict[str, Any], shuffled: di
         page = check_page(html)
         plain = unescape(html)
         assert len(html.encode()) < 400_000
-        for section in ("verdict", "summary", "columns", "pairs", "judges", "utility", "privacy", "made", "limits"):
+        for section in (
+            "verdict",
+            "summary",
+            "columns",
+            "pairs",
+            "judges",
+            "utility",
+            "subgroups",
+            "privacy",
+            "made",
+            "limits",
+        ):
             assert section in page.ids
         for name in scores["metrics"]:
             assert say(f"{name}.meaning").en in plain
@@ -110,6 +121,19 @@ def test_page_is_complete_small_and_closed(copycat: dict[str, Any], shuffled: di
         assert html.count('class="card"') == 8
         assert html.count('class="heat"') == 4
         assert "people.csv" in html
+
+
+def test_page_says_which_columns_matter_and_who_is_served_worse(
+    copycat: dict[str, Any], shuffled: dict[str, Any]
+) -> None:
+    named, unnamed = build_report(copycat, {}), build_report(shuffled, {})
+    assert say("importance_intro").en in named
+    assert say("no_importance").en in unnamed
+    for scores, html in ((copycat, named), (shuffled, unnamed)):
+        worst = scores["subgroups"]["worst"][0]
+        assert f"{worst['column']} = {worst['label']}" in unescape(html)
+    older = build_report({name: part for name, part in copycat.items() if name != "subgroups"}, {})
+    assert "subgroups" not in check_page(older).ids
 
 
 def test_language_argument(copycat: dict[str, Any]) -> None:
@@ -123,7 +147,9 @@ def test_words_are_whole() -> None:
         assert len(words) == 2
         assert all(words), key
         assert set(re.findall(r"{(\w+)", words[0])) == set(re.findall(r"{(\w+)", words[1])), key
+    listed = (Path(__file__).parents[2] / "docs" / "report.md").read_text(encoding="utf-8")
     for name in ORDER:
+        assert f"`{name}`" in listed, name
         assert {f"{name}.name", f"{name}.meaning", f"{name}.definition"} <= set(METRICS)
 
 

@@ -17,6 +17,10 @@ class Effort:
     """Rows x columns of each table for shape, trend, missing values and spikes."""
     pairs: int
     """Pairs of columns; a seeded sample is measured beyond."""
+    triple_rows: float
+    """Triples of columns x rows of the training table, counted as 10,000 at least; at least 50 triples are measured."""
+    subgroup_cells: float
+    """Columns that form subgroups x rows x columns; at least 10 columns form subgroups."""
     judge_rows: int
     """Rows of each table for a judge."""
     judge_cells: float
@@ -24,6 +28,10 @@ class Effort:
     utility_rows: int
     """Rows fitted on for a named target."""
     utility_cells: float
+    importance_rows: int
+    """Rows fitted on to compare importances for a named target."""
+    importance_cells: float
+    """Rows asked x columns, for each importance; at least 500 rows are asked."""
     utility_pairs: int
     """Columns predicted in turn where no target is named x columns predicted from; at least 3 columns are."""
     utility_column_rows: int
@@ -34,11 +42,13 @@ class Effort:
 
 EFFORTS = {
     "quick": Effort(
-        fidelity_cells=8e6, pairs=3_000, judge_rows=10_000, judge_cells=1e6, utility_rows=40_000, utility_cells=2e6,
-        utility_pairs=400, utility_column_rows=2_000, distance_work=5e9,
+        fidelity_cells=8e6, pairs=3_000, triple_rows=2e7, subgroup_cells=8e7, judge_rows=10_000, judge_cells=1e6,
+        utility_rows=40_000, utility_cells=2e6, importance_rows=10_000, importance_cells=3e4, utility_pairs=400,
+        utility_column_rows=2_000, distance_work=5e9,
     ),
     "full": Effort(
-        fidelity_cells=1e9, pairs=20_000, judge_rows=100_000, judge_cells=1e7, utility_rows=1_000_000, utility_cells=5e7,
-        utility_pairs=10_000, utility_column_rows=5_000, distance_work=2e11,
+        fidelity_cells=1e9, pairs=20_000, triple_rows=1e9, subgroup_cells=2e9, judge_rows=100_000, judge_cells=1e7,
+        utility_rows=1_000_000, utility_cells=5e7, importance_rows=100_000, importance_cells=3e5, utility_pairs=10_000,
+        utility_column_rows=5_000, distance_work=2e11,
     ),
 }  # fmt: skip

@@ -8,17 +8,19 @@ from typing import Any
 from genwright.metrics import marginals, summaries
 from genwright.metrics.copies import missing_rate
 from genwright.metrics.pairs import Trend, trends
+from genwright.metrics.triples import choose_triples, triple_errors
 from genwright.metrics.values import NO_HOLDOUT, Metric, Scene, mean, metric, rounded
 from genwright.metrics.view import COPY_KINDS, EMPTY_KINDS, Tables
 
 MATRIX_COLUMNS = 40
 WORST_PAIRS = 20
-MISSING_STAGE, ROWS_STAGE, PAIRS_STAGE = 1, 2, 3
+LEAST_TRIPLES, LEAST_TRIPLE_ROWS = 50, 10_000
+ROWS_STAGE, PAIRS_STAGE, TRIPLES_STAGE = 2, 3, 8
 
 
 def fidelity(scene: Scene) -> tuple[dict[str, Metric], dict[str, Any], dict[str, Any]]:
-    """The metrics shape, trend, missing and spikes; the per-column part; the per-pair part."""
-    tables, notes = _cut(scene)
+    """The metrics shape, trend, three_way, missing and spikes; the per-column part; the per-pair part."""
+    tables, notes = cut(scene)
     holdout = tables.holdout
     names = list(tables.modelled)
     notes += [] if holdout is not None else [NO_HOLDOUT]
@@ -43,10 +45,26 @@ def fidelity(scene: Scene) -> tuple[dict[str, Metric], dict[str, Any], dict[str,
         _percent(mean(trend.synthetic)), _percent(mean(trend.holdout or [])), 0.0 if trend.pairs else None,
         "lower", "%", notes=notes + sampled + ([] if trend.pairs else [{"code": "no_pairs"}]),
     )  # fmt: skip
+    metrics["three_way"] = _three_way(scene, tables, names, notes)
     return metrics, columns, _pairs(trend, names)
 
 
-def _cut(scene: Scene) -> tuple[Tables, list[dict[str, Any]]]:
+def _three_way(scene: Scene, tables: Tables, names: list[str], notes: list[dict[str, Any]]) -> Metric:
+    """`three_way`: mean total variation of three-way margins, in percent."""
+    limit = max(LEAST_TRIPLES, int(scene.effort.triple_rows / max(LEAST_TRIPLE_ROWS, tables.train.rows)))
+    triples = choose_triples(names, limit, scene.generator(TRIPLES_STAGE))
+    others = [view for view in (tables.synthetic, tables.holdout) if view is not None]
+    made, *real = (mean(errors) for errors in triple_errors(tables.train, others, triples))
+    notes, total = list(notes), math.comb(len(names), 3)
+    if len(triples) < total:
+        notes.append({"code": "some_triples", "triples": len(triples), "of": total})
+    if not triples:
+        notes.append({"code": "no_triples"})
+    floor = real[0] if real else None
+    return metric(_percent(made), _percent(floor), 0.0 if triples else None, "lower", "%", notes=notes)
+
+
+def cut(scene: Scene) -> tuple[Tables, list[dict[str, Any]]]:
     """The tables with at most the allowed number of rows each."""
     tables, generator = scene.tables, scene.generator(ROWS_STAGE)
     rows = scene.effort.fidelity_cells / max(1, len(tables.kinds))

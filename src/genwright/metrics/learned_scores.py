@@ -7,12 +7,15 @@ from typing import Any
 
 from genwright.metrics import judges, utility
 from genwright.metrics.auc import Estimate
+from genwright.metrics.importance import importance_metric, not_measured
 from genwright.metrics.threads import in_threads
 from genwright.metrics.values import NO_HOLDOUT, Metric, Scene, metric, rounded
 from genwright.metrics.view import View
 
 JUDGE_STAGE, UTILITY_STAGE = 4, 5
 STAND_INS = ("synthetic", "holdout", "train")
+Predictions = tuple[utility.Prediction, utility.Prediction]
+"""Of models fitted on synthetic and on training rows, for the same hold-out rows."""
 Judge = Callable[[View, View, Sequence[str], int], Estimate | None]
 
 
@@ -66,18 +69,22 @@ def _boosting(areas: list[Estimate | None], notes: list[dict[str, Any]], rows: i
     return metric(value, floor, copycat, "nearer to .5", "AUC", interval=interval, notes=notes, rows=rows)
 
 
-def utility_metrics(scene: Scene, target: str | None, columns: dict[str, Any]) -> dict[str, Metric]:
-    """`utility`: for the named target, or over all columns (then each entry of `columns` gets its own "utility")."""
+def utility_metrics(
+    scene: Scene, target: str | None, columns: dict[str, Any]
+) -> tuple[dict[str, Metric], Predictions | None]:
+    """`utility` over all columns (then each entry of `columns` gets its own "utility"); or, for a named target, `utility`,
+    `importance_agreement` and what the two models said of hold-out rows, if they could be fitted."""
     if scene.tables.holdout is None:
-        return {
-            "utility": metric(
-                None, None, None, "higher", "AUC" if target else "ratio", notes=[NO_HOLDOUT], target=target
-            )
-        }
-    return {"utility": _target(scene, target) if target else _every_column(scene, columns)}
+        unit = "AUC" if target else "ratio"
+        silent = {"utility": metric(None, None, None, "higher", unit, notes=[NO_HOLDOUT], target=target)}
+        return silent | ({"importance_agreement": not_measured(NO_HOLDOUT)} if target else {}), None
+    if target is None:
+        return {"utility": _every_column(scene, columns)}, None
+    found, predictions = _target(scene, target)
+    return {"utility": found, "importance_agreement": importance_metric(scene, target)}, predictions
 
 
-def _target(scene: Scene, target: str) -> Metric:
+def _target(scene: Scene, target: str) -> tuple[Metric, Predictions | None]:
     tables, effort, generator = scene.tables, scene.effort, scene.generator(UTILITY_STAGE)
     assert tables.holdout is not None
     limit = min(effort.utility_rows, effort.utility_cells / len(tables.modelled))
@@ -87,13 +94,14 @@ def _target(scene: Scene, target: str) -> Metric:
     test = scene.sample(tables.holdout, limit, generator)
     fitted = [scene.sample(view, rows, generator) for view in (tables.synthetic, tables.train)]
     made, real = in_threads(
-        lambda view: utility.train_and_test(task, view, test, tables.modelled, scene.seed, fast=False), fitted
+        lambda view: utility.predict(task, view, test, tables.modelled, scene.seed, utility.USUAL), fitted
     )
     notes: list[dict[str, Any]] = [{"code": "utility_rows", "rows": rows}] if rows < everything else []
     if made is None or real is None:
-        return metric(None, None, None, "higher", task.unit, notes=[{"code": "target_silent"}], target=target)
-    return metric(made.value, real.value, real.value, "higher", task.unit,
-                  interval=made.interval(high=1.0), notes=notes, target=target, rows=rows)  # fmt: skip
+        return metric(None, None, None, "higher", task.unit, notes=[{"code": "target_silent"}], target=target), None
+    value, floor = made.estimate(), real.estimate().value
+    return metric(value.value, floor, floor, "higher", task.unit,
+                  interval=value.interval(high=1.0), notes=notes, target=target, rows=rows), (made, real)  # fmt: skip
 
 
 def _every_column(scene: Scene, columns: dict[str, Any]) -> Metric:

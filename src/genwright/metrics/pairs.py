@@ -4,7 +4,7 @@ Definition (SDMetrics' CorrelationSimilarity and ContingencySimilarity without t
 two numbers: |r_real - r_other| / 2 with Pearson's r; otherwise the total variation of the joint table, numbers cut in ten
 equal-width bins of the TRAINING table's range (values beyond it fall in the outer bins). Missing values count too: they
 are a cell of their own in a joint table; for two numbers r is taken over rows with both present, and the error is at least
-the total variation of the joint table of "is missing". Read `judges.py` next.
+the total variation of the joint table of "is missing". Read `triples.py` next.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def trends(
 ) -> Trend:
     """Trend errors in [0, 1], 0 best; relations are Pearson's r in [-1, 1] or Cramér's V in [0, 1]."""
     pairs = choose_pairs(columns, limit, generator)
-    edges = {name: bin_edges(train.numbers[name]) for name in columns if name in train.numbers}
+    edges = all_edges(train, columns)
     grids = [_Grid(view, edges) for view in (train, synthetic, holdout) if view is not None]
     errors_synthetic, errors_holdout, real, made = [], [], [], []
     for first, second in pairs:
@@ -85,20 +85,18 @@ class _Grid:
     """Binned codes and standardised numbers of one table, computed once and used for every pair."""
 
     def __init__(self, view: View, edges: dict[str, NDArray[np.float64]]) -> None:
-        self.codes: dict[str, NDArray[np.int64]] = {}
+        self.codes = cell_codes(view, edges)
         self.missing: dict[str, NDArray[np.bool_]] = {}
         self.numbers = view.numbers
         self.standard: dict[str, NDArray[np.float64]] = {}
-        for name, inner in edges.items():
-            missing = np.isnan(view.numbers[name])
-            self.codes[name] = np.where(missing, 0, 1 + np.searchsorted(inner, view.numbers[name], side="right"))
+        for name in edges:
+            missing = view.missing(name)
             if missing.any():
                 self.missing[name] = missing
             else:
                 self.standard[name] = standardise(view.numbers[name])
-        self.codes.update({name: codes.astype(np.int64) + 1 for name, codes in view.codes.items()})
 
-    def cells(self, first: str, second: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def cells(self, first: str, second: str) -> tuple[Cells, Cells]:
         return self.codes[first], self.codes[second]
 
     def pearson(self, first: str, second: str) -> float:
@@ -144,16 +142,36 @@ def bin_edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.linspace(present.min(), present.max(), BINS + 1)[1:-1]
 
 
-def joint_tables(codes: list[tuple[NDArray[np.int64], NDArray[np.int64]]]) -> list[Cells]:
+def all_edges(train: View, columns: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+    """`bin_edges` of every number column."""
+    return {name: bin_edges(train.numbers[name]) for name in columns if name in train.numbers}
+
+
+def cell_codes(view: View, edges: dict[str, NDArray[np.float64]]) -> dict[str, Cells]:
+    """(rows,) the cell of each value in tables of counts, for each column: 0 missing, then bins or labels from 1 on."""
+    numbers = {
+        name: np.where(view.missing(name), 0, 1 + np.searchsorted(inner, view.numbers[name], side="right"))
+        for name, inner in edges.items()
+    }
+    return {**numbers, **{name: codes.astype(np.int64) + 1 for name, codes in view.codes.items()}}
+
+
+def joint_tables(codes: list[tuple[Cells, Cells]]) -> list[Cells]:
     """Tables of counts with the same cells, one for each table given; (rows, columns), or (cells, 1) where very sparse."""
     height = 1 + max(int(first.max(initial=0)) for first, _ in codes)
     width = 1 + max(int(second.max(initial=0)) for _, second in codes)
-    flat = [first * width + second for first, second in codes]
-    if height * width <= SPARSE_CELLS:
-        return [np.bincount(cells, minlength=height * width).reshape(height, width) for cells in flat]
-    _, used = np.unique(np.concatenate(flat), return_inverse=True)
-    parts = np.split(used, np.cumsum([len(cells) for cells in flat])[:-1])
-    return [np.bincount(cells, minlength=int(used.max()) + 1).reshape(-1, 1) for cells in parts]
+    tables = tallies([first * width + second for first, second in codes], height * width)
+    dense = len(tables[0]) == height * width
+    return [table.reshape(height, width) if dense else table.reshape(-1, 1) for table in tables]
+
+
+def tallies(cells: list[Cells], size: int) -> list[Cells]:
+    """How often each of `size` cells occurs in each table given; only the cells that occur at all where there are many."""
+    if size <= SPARSE_CELLS:
+        return [np.bincount(rows, minlength=size) for rows in cells]
+    _, used = np.unique(np.concatenate(cells), return_inverse=True)
+    parts = np.split(used, np.cumsum([len(rows) for rows in cells])[:-1])
+    return [np.bincount(rows, minlength=int(used.max()) + 1) for rows in parts]
 
 
 def cramers_v(table: Cells) -> float:

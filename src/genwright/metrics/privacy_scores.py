@@ -1,4 +1,4 @@
-"""Third stage of scoring: distances to the closest record, exact copies, copied identifiers and texts."""
+"""Fourth stage of scoring: distances to the closest record, exact copies, copied identifiers and texts."""
 
 from __future__ import annotations
 

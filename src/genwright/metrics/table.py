@@ -6,11 +6,14 @@ the training rows themselves there: what leaking looks like. Layout of the resul
     {"format": 1, "effort", "seed", "target", "sizes": {"train", "holdout", "synthetic", "columns"},
      "metrics": {name: {"value", "floor", "copycat", "better", "unit", "interval"?, "notes"?, ...}},
      "columns": {name: {"kind", "missing_rate", "shape"?, "missing"?, "spikes"?, "utility"?, "histogram"?, "moments"?}},
-     "pairs": {"measured", "total", "columns", "error", "floor", "relation", "worst"}, "seconds": {stage: seconds}}
+     "pairs": {"measured", "total", "columns", "error", "floor", "relation", "worst"},
+     "subgroups": {"measured", "least_rows", "worst": [{"column", "label", "rows", "value", "floor", "utility"?}]},
+     "seconds": {stage: seconds}}
 
 `better` is "lower", "higher", "nearer to .5" or "nearer to the floor"; a number that can not be had is None, and `notes`,
 a list of {"code", ...}, says why. No language in here: `report/words.py` has the sentences. No real row either: see
-`summaries.py`. Read on with `fidelity_scores.py`, `learned_scores.py`, `privacy_scores.py`, `attacks.py`: the four stages.
+`summaries.py`. Read on with the stages: `fidelity_scores.py`, `learned_scores.py`, `subgroups.py`, `privacy_scores.py`,
+`attacks.py`.
 """
 
 from __future__ import annotations
@@ -27,16 +30,18 @@ from genwright.metrics.effort import EFFORTS
 from genwright.metrics.fidelity_scores import fidelity
 from genwright.metrics.learned_scores import judge_metrics, utility_metrics
 from genwright.metrics.privacy_scores import privacy_metrics
+from genwright.metrics.subgroups import subgroup_metrics
 from genwright.metrics.values import Scene
 from genwright.metrics.view import Tables, view_tables
 
 FORMAT = 1
 ORDER = (
-    "shape", "trend", "missing", "spikes", "logistic_judge", "boosting_judge", "utility",
+    "shape", "trend", "three_way", "missing", "spikes", "logistic_judge", "boosting_judge", "utility",
+    "importance_agreement", "worst_subgroup",
     "nearer_to_train", "closest_distance", "closest_ratio", "exact_copies", "copied_identifiers", "copied_texts",
     *ATTACKS,
 )  # fmt: skip
-STAGES = ("reading", "fidelity", "judges", "utility", "privacy", "attacks")
+STAGES = ("reading", "fidelity", "judges", "utility", "subgroups", "privacy", "attacks")
 
 
 def score(
@@ -65,7 +70,11 @@ def score(
     clock.start("judges")
     metrics |= judge_metrics(scene)
     clock.start("utility")
-    metrics |= utility_metrics(scene, target, columns)
+    found, predictions = utility_metrics(scene, target, columns)
+    metrics |= found
+    clock.start("subgroups")
+    found, subgroups = subgroup_metrics(scene, predictions)
+    metrics |= found
     clock.start("privacy")
     metrics |= privacy_metrics(scene)
     clock.start("attacks")
@@ -80,6 +89,7 @@ def score(
         "metrics": {name: metrics[name] for name in ORDER if name in metrics},
         "columns": columns,
         "pairs": pairs,
+        "subgroups": subgroups,
         "seconds": clock.stop(),
     }
 

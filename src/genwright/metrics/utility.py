@@ -2,12 +2,12 @@
 
 The model is scikit-learn's histogram gradient boosting with defaults and a fixed seed. Beside it stands the same model
 fitted on as many training rows: that is what real data gives, so it is both the floor and the copycat of this metric.
-Read `closest.py` next: good utility means nothing if it was bought by copying.
+Read `importance.py` next: which columns such models rely on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,9 @@ from genwright.metrics.view import View
 MINIMUM_ROWS = 50
 CLASS_ROWS = 10
 """A class with fewer training rows than this joins the class "(other)": its AUC would be noise."""
-FAST = {"max_iter": 25, "learning_rate": 0.2, "max_leaf_nodes": 15, "early_stopping": False}
+Settings = Mapping[str, Any]
+USUAL: Settings = {}
+FAST: Settings = {"max_iter": 25, "learning_rate": 0.2, "max_leaf_nodes": 15, "early_stopping": False}
 FAST_CLASSES = 5
 
 
@@ -65,40 +67,97 @@ def task_for(train: View, target: str, most_classes: int | None = None) -> Task:
     return Task(target, np.sort(frequent if len(frequent) >= 2 else values[kept]).astype(np.float64))
 
 
-def train_and_test(
-    task: Task, fitted: View, test: View, columns: Sequence[str], seed: int, fast: bool
-) -> Estimate | None:
-    """AUC (macro one-vs-rest over all classes) or R2 on `test` of a model fitted on `fitted`.
+@dataclass(frozen=True)
+class Fitted:
+    """A model of the target; `model` is None where the target never varied in the rows fitted on: nothing to learn."""
+
+    task: Task
+    features: list[str]
+    model: Any
+
+    def say(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What it says of `tree_features`: (rows,) numbers, or (rows, classes + 1) scores."""
+        if self.task.classes is None:
+            return self.model.predict(matrix)
+        scores = np.zeros((len(matrix), len(self.task.classes) + 1))
+        if self.model is not None:
+            scores[:, self.model.classes_.astype(np.intp)] = self.model.predict_proba(matrix)
+        return scores
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a fitted model says of test rows whose target is known and varies."""
+
+    task: Task
+    rows: View
+    truth: NDArray[np.float64]
+    said: NDArray[np.float64]
+
+    def estimate(self) -> Estimate:
+        """AUC (macro one-vs-rest over all classes) or R2."""
+        return judge(self.task, self.truth, self.said)
+
+    def estimate_among(self, chosen: NDArray[np.bool_]) -> Estimate | None:
+        """The same on some of the rows; None where it would be noise: few rows, or few of a second class."""
+        truth, said = self.truth[chosen], self.said[chosen]
+        count = np.sort(np.unique(truth, return_counts=True)[1])
+        if len(truth) < MINIMUM_ROWS or len(count) < 2 or (self.task.classes is not None and count[-2] < CLASS_ROWS):
+            return None
+        return judge(self.task, truth, said)
+
+
+def judge(task: Task, truth: NDArray[np.float64], said: NDArray[np.float64]) -> Estimate:
+    """AUC (macro one-vs-rest over all classes) or R2 of what a model said; `truth` must vary."""
+    return r_squared(truth, said) if task.classes is None else macro_auc(truth.astype(np.intp), said)
+
+
+def fit(task: Task, view: View, columns: Sequence[str], seed: int, settings: Settings) -> Fitted | None:
+    """The target from all other columns; None where there are too few rows with a target, or no other column."""
+    features = [name for name in columns if name != task.target]
+    y = task.labels(view)
+    rows = np.flatnonzero(~np.isnan(y))
+    if len(rows) < MINIMUM_ROWS or not features:
+        return None
+    if task.classes is not None and np.all(y[rows] == y[rows][0]):
+        return Fitted(task, features, None)
+    return Fitted(task, features, _model(task, view.take(rows), y[rows], features, seed, settings))
+
+
+def _model(task: Task, view: View, y: NDArray[np.float64], features: list[str], seed: int, settings: Settings) -> Any:
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    number = task.classes is None
+    kind = HistGradientBoostingRegressor if number else HistGradientBoostingClassifier
+    settings = {"categorical_features": is_category(view, features), **settings}
+    if not number and np.unique(y, return_counts=True)[1].min() < CLASS_ROWS:
+        settings = {**settings, "early_stopping": False}  # its stratified validation split wants rows of every class
+    return kind(random_state=seed, **settings).fit(to_fit(tree_features(view, features)), y)
+
+
+def known(task: Task, test: View) -> tuple[View, NDArray[np.float64]] | None:
+    """The rows whose target is known, and their targets; None where these are too few or never vary."""
+    truth = task.labels(test)
+    asked = np.flatnonzero(~np.isnan(truth))
+    if len(asked) < MINIMUM_ROWS or np.all(truth[asked] == truth[asked][0]):
+        return None
+    return test.take(asked), truth[asked]
+
+
+def predict(
+    task: Task, fitted: View, test: View, columns: Sequence[str], seed: int, settings: Settings
+) -> Prediction | None:
+    """What a model fitted on `fitted` says of `test`.
 
     None where nothing can be said: too few rows, a target that does not vary in `test`. If the target does not vary in
     the fitted rows there is nothing to learn, and the result is that of guessing: AUC .5, or the R2 of their mean.
     """
-    features = [name for name in columns if name != task.target]
-    y, truth = task.labels(fitted), task.labels(test)
-    rows, asked = np.flatnonzero(~np.isnan(y)), np.flatnonzero(~np.isnan(truth))
-    truth = truth[asked]
-    if min(len(rows), len(asked)) < MINIMUM_ROWS or not features or np.all(truth == truth[0]):
+    asked = known(task, test)
+    model = fit(task, fitted, columns, seed, settings) if asked is not None else None
+    if asked is None or model is None:
         return None
-    fit_on, ask = fitted.take(rows), test.take(asked)
-    if task.classes is None:
-        model = _fit(fit_on, y[rows], features, seed, fast, number=True)
-        return r_squared(truth, model.predict(tree_features(ask, features)))
-    scores = np.zeros((len(truth), len(task.classes) + 1))
-    if not np.all(y[rows] == y[rows][0]):
-        model = _fit(fit_on, y[rows], features, seed, fast, number=False)
-        scores[:, model.classes_.astype(np.intp)] = model.predict_proba(tree_features(ask, features))
-    return macro_auc(truth.astype(np.intp), scores)
-
-
-def _fit(view: View, y: NDArray[np.float64], features: list[str], seed: int, fast: bool, number: bool) -> Any:
-    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-
-    kind = HistGradientBoostingRegressor if number else HistGradientBoostingClassifier
-    settings: dict[str, Any] = FAST if fast else {}
-    if not number and np.unique(y, return_counts=True)[1].min() < CLASS_ROWS:
-        settings = {**settings, "early_stopping": False}  # its stratified validation split wants rows of every class
-    model = kind(random_state=seed, categorical_features=is_category(view, features), **settings)
-    return model.fit(to_fit(tree_features(view, features)), y)
+    rows, truth = asked
+    return Prediction(task, rows, truth, model.say(tree_features(rows, model.features)))
 
 
 @dataclass(frozen=True)
@@ -120,15 +179,16 @@ def every_column(
 
     def measure(target: str) -> Skill | None:
         task = task_for(train, target, FAST_CLASSES)
-        made, real = (train_and_test(task, view, test, columns, seed, fast=True) for view in (synthetic, train))
-        return None if made is None or real is None else Skill(task.unit, _skill(task, made), _skill(task, real))
+        made, real = (predict(task, view, test, columns, seed, FAST) for view in (synthetic, train))
+        return None if made is None or real is None else Skill(task.unit, _skill(made), _skill(real))
 
     skills = zip(asked, in_threads(measure, asked), strict=True)
     return {target: skill for target, skill in skills if skill is not None}
 
 
-def _skill(task: Task, estimate: Estimate) -> float:
-    return float(np.clip(estimate.value if task.classes is None else 2 * estimate.value - 1, 0, 1))
+def _skill(prediction: Prediction) -> float:
+    value = prediction.estimate().value
+    return float(np.clip(value if prediction.task.classes is None else 2 * value - 1, 0, 1))
 
 
 def skill_ratio(skills: dict[str, Skill]) -> float | None:

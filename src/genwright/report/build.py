@@ -3,7 +3,8 @@
 `scores` is what `metrics.table.score` returns; `facts` says how the rows were made, all of it optional: "name", "model",
 "settings", "data", "outcome", "seconds", "versions", "files", "command", "epsilon" ... (any plain values; the page lists
 them). The page needs no network, carries both languages and stays small on tables of 1,000 columns because only the worst
-columns are drawn. `table.html.j2` is the page, `words.py` its sentences, `figures.py` and `heat.py` its drawings.
+columns are drawn. `table.html.j2` is the page, `words.py` its sentences, `breakdowns.py` its smaller tables, `figures.py` and
+`heat.py` its drawings.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from genwright.folder import write_text
-from genwright.report import figures, heat
+from genwright.report import breakdowns, figures
 from genwright.report.attacks import attack_sentences
 from genwright.report.grades import show, show_metric
 from genwright.report.verdict import grade, verdict
@@ -25,10 +26,12 @@ from genwright.report.words import LANGUAGES, TEXT, Words, say, say_of
 
 DRAWN_COLUMNS = 60
 LISTED_COLUMNS = 1_000
+SECTIONS = ("summary", "columns", "pairs", "judges", "utility", "subgroups", "privacy")
 GROUPS = {
-    "fidelity": ("shape", "trend", "missing", "spikes"),
+    "fidelity": ("shape", "trend", "three_way", "missing", "spikes"),
     "judges": ("logistic_judge", "boosting_judge"),
-    "utility": ("utility",),
+    "utility": ("utility", "importance_agreement"),
+    "subgroups": ("worst_subgroup",),
     "privacy": (
         "nearer_to_train", "closest_distance", "closest_ratio", "exact_copies", "copied_identifiers", "copied_texts",
         "membership", "singling_out", "linkability", "attribute_inference",
@@ -60,13 +63,15 @@ def build_report(scores: dict[str, Any], facts: dict[str, Any], *, language: str
     """The page as a string. `language` is "en", "zh" or "auto": what the reader's browser prefers."""
     return template("table.html.j2").render(
         **frame(scores, facts, language, title="title", sizes="sizes"),
-        sections=[(k, k) for k in ("summary", "columns", "pairs", "judges", "utility", "privacy")],
+        sections=[(k, k) for k in SECTIONS if k != "subgroups" or k in scores],  # not in reports of older versions
         effort=say("effort_full" if scores["effort"] == "full" else "effort_quick"),
         groups=grouped(scores, GROUPS),
         columns=_columns(scores),
-        pairs=_pairs(scores),
-        skills=_skills(scores),
+        pairs=breakdowns.pairs(scores),
+        skills=breakdowns.skills(scores),
         target=scores["target"],
+        importances=breakdowns.importances(scores),
+        subgroups=breakdowns.subgroups(scores),
         extras=_privacy_extras(scores["metrics"]),
         has_holdout=scores["sizes"]["holdout"] > 0,
     )
@@ -187,51 +192,6 @@ def _bin_labels(histogram: dict[str, Any]) -> list[str]:
     if not edges:
         return []
     return [f"< {edges[0]}", *(f"{a} – {b}" for a, b in itertools.pairwise(edges)), f"≥ {edges[-1]}"]
-
-
-def _pairs(scores: dict[str, Any]) -> dict[str, Any] | None:
-    """The four maps and their numbers; None where there is no pair."""
-    pairs = scores["pairs"]
-    if not pairs["measured"]:
-        return None
-    names = pairs["columns"]
-    errors = [
-        v for matrix in (pairs["error"], pairs["floor"]) if matrix for row in matrix for v in row if v is not None
-    ]
-    top = max(errors, default=0.0)
-    top = max(1.0, top)
-    maps = [("relation_train", pairs["relation"]["train"]), ("relation_synthetic", pairs["relation"]["synthetic"])]
-    drawn = [
-        (key, heat.heat_map(names, matrix, 1.0, " / ".join(say(key)), ""), say("scale_relation"))
-        for key, matrix in maps
-    ]
-    for key, matrix in (("error_synthetic", pairs["error"]), ("error_floor", pairs["floor"])):
-        if matrix:
-            drawn.append(
-                (key, heat.heat_map(names, matrix, top, " / ".join(say(key)), " %"), say("scale_error", top=show(top)))
-            )
-    rows = [
-        {
-            "columns": (names[i], names[j]),
-            "error": pairs["error"][i][j],
-            "floor": pairs["floor"][i][j] if pairs["floor"] else None,
-            "relation": {table: matrix[i][j] for table, matrix in pairs["relation"].items()},
-        }
-        for i in range(len(names))
-        for j in range(i + 1, len(names))
-        if pairs["error"][i][j] is not None
-    ]
-    return {
-        "maps": drawn,
-        "rows": rows,
-        "worst": pairs["worst"][:10],
-        "shown": len(names),
-        "total": sum("histogram" in column for column in scores["columns"].values()),
-    }
-
-
-def _skills(scores: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    return [(name, column["utility"]) for name, column in scores["columns"].items() if "utility" in column]
 
 
 def _privacy_extras(metrics: dict[str, Any]) -> list[Words]:

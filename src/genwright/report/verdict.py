@@ -16,7 +16,7 @@ from genwright.report.words import join, say
 from genwright.report.words_images import IMAGES
 
 NOISE = {
-    "shape": 0.5, "trend": 1.0, "missing": 0.5, "spikes": 0.5, "exact_copies": 0.1,
+    "shape": 0.5, "trend": 1.0, "three_way": 2.0, "worst_subgroup": 2.0, "missing": 0.5, "spikes": 0.5, "exact_copies": 0.1,
     "copied_identifiers": 0.1, "copied_texts": 0.1,
 }  # fmt: skip
 """Errors in percent below which nobody cares: a floor is read as at least this much."""
@@ -43,7 +43,9 @@ def grade(name: str, metric: dict[str, Any], kind: str | None = None) -> str:
         return grade_attack(name, metric)
     if name in ("closest_distance", "closest_ratio"):  # at least .8 / .5 of the floor
         return "unknown" if floor is None else at_most(1 - value / floor if floor > 0 else 0.0, 0.2, 0.5)
-    if floor is None and name in ("shape", "trend", "missing", "spikes"):
+    if name == "importance_agreement":  # at most .10 / .30 below what a model of fresh real rows scores
+        return "unknown" if floor is None else at_most(floor - value, 0.10, 0.30)
+    if floor is None and name in ("shape", "trend", "three_way", "missing", "spikes", "worst_subgroup"):
         return "unknown"  # how much of an error is chance, only the floor can tell
     # Errors: at most 1.5 / 3 times the floor. Copies count without a floor too: better warned than not.
     reference = max(floor or 0.0, NOISE[name])

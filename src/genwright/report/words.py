@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from genwright.report.words_attacks import ATTACKS
 from genwright.report.words_images import IMAGES
-from genwright.report.words_metrics import ATTACKS, METRICS, VERDICTS
+from genwright.report.words_metrics import METRICS, VERDICTS
+from genwright.report.words_notes import NOTES
 from genwright.report.words_texts import TEXTS
 
 LANGUAGES = ("en", "zh")
@@ -52,6 +54,7 @@ PAGE: dict[str, tuple[str, str]] = {
     "pairs": ("Pairs of columns", "列与列的关系"),
     "judges": ("Judges", "判别器"),
     "utility": ("Utility", "可用性"),
+    "subgroups": ("Subgroups", "群体"),
     "privacy": ("Privacy", "隐私"),
     "made": ("How this was made", "如何得到"),
     "limits": ("What this report cannot tell", "本报告不能说明什么"),
@@ -165,6 +168,27 @@ PAGE: dict[str, tuple[str, str]] = {
         "A copy of the training table would score exactly like real data here, so read this together with the privacy part.",
         "训练数据的副本在这里会与真实数据得分完全相同，所以请与隐私部分一起阅读。",
     ),
+    "importance_intro": (
+        "What a model loses when one column is shuffled (AUC or R²), fitted on synthetic rows and, as the floor, on training rows. Columns that "
+        "tell the same may stand in for each other.",
+        "打乱某一列后模型损失多少（AUC 或 R²）：用合成数据训练的模型，以及作为真实参照、用训练数据训练的模型。含义相同的列可以互相替代。",
+    ),
+    "importance": ("Importance", "重要性"),
+    "no_importance": (
+        "No target was named, so it was not measured which columns matter to a model (--target COLUMN).",
+        "没有指定目标列，因此没有测量哪些列对模型重要（--target COLUMN）。",
+    ),
+    "subgroups_intro": (
+        "Who is served worse? The rows with each label of each category column form a subgroup; {measured} have at least {least} hold-out rows. Listed are those whose "
+        "shape error exceeds its floor most. The worst of many exceeds it a little by chance; the fewer the rows, the more.",
+        "哪些群体再现得更差？每个类别列的每个标签各成一个群体；其中 {measured} 个至少有 {least} 行留出数据。下面列出形状误差超出真实参照最多的群体。"
+        "群体多时，最差的一个会因偶然略有超出；行数越少，超出越多。",
+    ),
+    "no_subgroups_text": (
+        "No label has at least {least} hold-out rows, so no subgroup can be judged.", "没有任何标签至少有 {least} 行留出数据，无法评价任何群体。",
+    ),
+    "subgroup": ("Subgroup", "群体"),
+    "rows": ("Rows", "行数"),
     "privacy_intro": (
         "If the model has learned the population and not the people, a synthetic row lies as often nearest to a real row it never saw "
         "as to one it was trained on. Distance: differences of numbers in units of the training range, plus 1 for each label that differs.",
@@ -187,9 +211,9 @@ PAGE: dict[str, tuple[str, str]] = {
         "本报告读取了真实数据，因此不在任何此类保证之内。它只含平均值和计数，不含任何一行；请像对待数据表的统计结果那样对待它。",
     ),
     "limits_3": (
-        "Shape and trend look at one and two columns at once. What takes three or more columns to see is left to the judges, and a "
-        "judge that guesses has found nothing; that is not the same as there being nothing.",
-        "形状和趋势只看一列或两列。需要三列以上才看得出的问题留给判别器；判别器靠猜，只说明它没有发现，不等于没有。",
+        "Shape, trend and three-way error look at one, two and three columns at once. What takes more columns to see is left to the judges, "
+        "and a judge that guesses has found nothing; that is not the same as there being nothing.",
+        "形状、趋势和三列误差只看一列、两列或三列。需要更多列才看得出的问题留给判别器；判别器靠猜，只说明它没有发现，不等于没有。",
     ),
     "limits_4": (
         "Rows are taken as independent. If one person has several rows, or rows follow each other in time, privacy is judged too kindly.",
@@ -210,40 +234,6 @@ PAGE: dict[str, tuple[str, str]] = {
     ),
     "definitions": ("Exact definitions", "精确定义"),
     "footer": ("Made by Genwright. One file, no network.", "由 Genwright 生成。单一文件，不联网。"),
-}  # fmt: skip
-
-NOTES: dict[str, tuple[str, str]] = {
-    "no_holdout": ("No hold-out rows were given, so what needs them is missing.", "没有留出数据，因此缺少依赖它的结果。"),
-    "none_missing": ("No column has missing values, in any table.", "三张表均无缺失值。"),
-    "no_spikes": ("No number column has a value that more than 1 % of rows share.", "没有任何数值列有超过 1 % 的行取同一个值。"),
-    "no_columns": ("There is no column of numbers or categories to compare.", "没有可比较的数值列或类别列。"),
-    "no_pairs": ("There are fewer than two columns to compare.", "可比较的列不足两列。"),
-    "some_rows": ("Measured on {rows} random rows of each table.", "每张表随机取 {rows} 行测得。"),
-    "some_pairs": ("Measured on {pairs} random pairs of {of}.", "在 {of} 对列中随机取 {pairs} 对测得。"),
-    "constants_broken": (
-        "{count} columns that are constant in the training table are not so in the synthetic one: {columns}.",
-        "有 {count} 列在训练数据中是常数，在合成数据中却不是：{columns}。",
-    ),
-    "judge_rows": ("Judged on {rows} random rows of each table.", "每张表随机取 {rows} 行判别。"),
-    "too_few_rows": (
-        "A judge needs at least {rows} rows of each table; below that its guessing would look like success.",
-        "判别器至少需要每张表 {rows} 行；再少时，猜测会被误认为成功。",
-    ),
-    "utility_rows": ("Fitted on {rows} random rows.", "随机取 {rows} 行训练。"),
-    "utility_columns": (
-        "{columns} of {of} columns were predicted, from {rows} rows each; floor and copycat are 1 by definition.",
-        "在 {of} 列中预测了 {columns} 列，各用 {rows} 行；两个参照按定义为 1。",
-    ),
-    "target_silent": (
-        "Too few rows with a known target (50 are needed), no other column, or a target that never varies.",
-        "目标列已知的行太少（至少 50 行）、没有其他列，或目标列从不变化。",
-    ),
-    "nothing_predictable": ("No column can be predicted from the others, even with real rows.", "即使用真实数据，也没有一列能由其他列预测。"),
-    "distance_rows": ("Asked for {rows} random synthetic rows.", "随机取 {rows} 行合成数据。"),
-    "distance_references": (
-        "Compared with {rows} random training rows only: copies of other rows are not seen.",
-        "只与随机的 {rows} 行训练数据比较：看不到对其他行的照抄。",
-    ),
 }  # fmt: skip
 
 KINDS: dict[str, tuple[str, str]] = {

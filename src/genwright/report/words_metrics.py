@@ -1,4 +1,4 @@
-"""The report's words for each metric: its name, what it means in one sentence, its exact definition; attacks; verdicts."""
+"""The report's words for each metric: its name, what it means in one sentence, its exact definition; verdicts."""
 
 # ruff: noqa: E501 - a sentence stays on few lines, so that a search finds it; Chinese counts double
 
@@ -23,6 +23,15 @@ METRICS: dict[str, tuple[str, str]] = {
         "Two numbers: half the difference of Pearson's r. Otherwise: total variation of the joint table, numbers cut in 10 "
         "equal-width bins of the training range, missing values as a cell of their own.",
         "两个数值列：皮尔逊相关系数之差的一半。其余：联合频数表的全变差距离，数值按训练数据范围等宽分为 10 段，缺失单独成格。",
+    ),
+    "three_way.name": ("Three-way error", "三列误差"),
+    "three_way.meaning": (
+        "How far the joint distribution of three columns is off, averaged over triples of columns; 0 is best.",
+        "三列的联合分布偏离多少，对各三列组合取平均；0 最好。",
+    ),
+    "three_way.definition": (
+        "Total variation of the joint table of three columns, numbers cut in 10 equal-width bins of the training range, missing values as a cell of their own.",
+        "三列联合频数表的全变差距离；数值按训练数据范围等宽分为 10 段，缺失单独成格。",
     ),
     "missing.name": ("Missing-rate error", "缺失率误差"),
     "missing.meaning": (
@@ -69,6 +78,27 @@ METRICS: dict[str, tuple[str, str]] = {
         "Gradient boosting (defaults) on as many rows. Two classes: AUC; several: mean one-vs-rest AUC; numbers: R². Without a target: "
         "sum of skills over all columns, as a ratio to the sum with training rows.",
         "梯度提升（默认参数），行数相等。两类：AUC；多类：一对其余 AUC 的平均；数值：R²。未指定目标：各列可预测度之和与用训练数据时之比。",
+    ),
+    "importance_agreement.name": ("Agreement on what matters", "重要列的一致程度"),
+    "importance_agreement.meaning": (
+        "Whether a model fitted on synthetic rows relies on the same columns to predict the target as one fitted on real rows: 1 is the same order, 0 is chance.",
+        "预测目标时，用合成数据训练的模型与用真实数据训练的模型是否倚重同样的列：1 为次序相同，0 为偶然。",
+    ),
+    "importance_agreement.definition": (
+        "Spearman correlation, ties at their mean rank, of the permutation importances (loss of AUC or R², at least 0) of two small gradient boosting "
+        "models on one half of the hold-out; all are fitted on equally many rows. Floor: a model fitted on the other half.",
+        "两个小型梯度提升模型在一半留出数据上的置换重要性（AUC 或 R² 的损失，至少为 0）的斯皮尔曼相关，并列取平均名次；训练行数相同。真实参照：用另一半"
+        "留出数据训练的模型。",
+    ),
+    "worst_subgroup.name": ("Worst-served subgroup", "再现最差的群体"),
+    "worst_subgroup.meaning": (
+        "How far the rows of the subgroup that is served worst are off, averaged over columns; 0 is best.",
+        "再现得最差的群体，其各行分布偏离多少，对各列取平均；0 最好。",
+    ),
+    "worst_subgroup.definition": (
+        "Subgroup: the rows with one label of one category column, at least 100 of them in the hold-out. Mean shape error of all other columns within it; the "
+        "worst is the one that exceeds its own floor most, the hold-out rows of the same subgroup.",
+        "群体：某一类别列取同一标签的行，留出数据中至少 100 行。取其中其他各列形状误差的平均；最差的群体是超出自身真实参照（同一群体的留出行）最多的一个。",
     ),
     "nearer_to_train.name": ("Nearer to training rows", "更靠近训练行的占比"),
     "nearer_to_train.meaning": (
@@ -154,57 +184,6 @@ METRICS: dict[str, tuple[str, str]] = {
     "attribute_inference.definition": (
         "Same risk, averaged over the columns, each hidden in turn. Numbers count as found within 5 % of the span from the 5th to the 95th percentile.",
         "风险定义同上，轮流隐藏每一列并取平均。数值误差在第 5 至第 95 百分位跨度的 5 % 以内算猜中。",
-    ),
-}  # fmt: skip
-
-ATTACKS: dict[str, tuple[str, str]] = {
-    "attack.caught": (
-        "Membership attack on {targets} training and as many hold-out rows, with 1 % of false alarms: {value} % of the training rows are found "
-        "({low} to {high} %; chance 1 %, floor {floor} %, copycat {copycat} %).",
-        "对 {targets} 条训练行和同样多的留出行做成员推断攻击，误报率 1 % 时：找出 {value} % 的训练行（{low} 至 {high} %；瞎猜为 1 %，"
-        "真实参照 {floor} %，照抄参照 {copycat} %）。",
-    ),
-    "attack.distance": (
-        "By the distance to the closest synthetic row alone: AUC {value} ({low} to {high}; floor {floor}, copycat {copycat}).",
-        "只凭到最近合成行的距离：AUC {value}（{low} 至 {high}；真实参照 {floor}，照抄参照 {copycat}）。",
-    ),
-    "attack.caught_by_distance": (
-        "By distance alone, with 1 % of false alarms: {value} % of training rows found ({low} to {high} %; floor {floor} %, copycat {copycat} %).",
-        "只凭距离，误报率 1 % 时：找出 {value} % 的训练行（{low} 至 {high} %；真实参照 {floor} %，照抄参照 {copycat} %）。",
-    ),
-    "attack.one_column": (
-        "Singling out by a rare or extreme value of one column: risk {value} ({low} to {high}; floor {floor}, copycat {copycat}).",
-        "凭单列的罕见值或极端值单独识别：风险 {value}（{low} 至 {high}；真实参照 {floor}，照抄参照 {copycat}）。",
-    ),
-    "attack.rare_values": ("Singling out by rare values of one column", "凭单列罕见值单独识别"),
-    "attack.rates": (
-        "{name}: of {attacks} attacks {attack} % succeed on training rows, {control} % on rows never seen, {naive} % by guessing.",
-        "{name}：{attacks} 次攻击中，对训练行成功 {attack} %，对没见过的行成功 {control} %，瞎猜成功 {naive} %。",
-    ),
-    "attack.columns": (
-        "Inferred better for training rows, of {of} columns (1 in 40 is so by chance): {columns}.",
-        "在 {of} 列中，训练行的值更容易被推断的列（平均每 40 列有 1 列出于偶然）：{columns}。",
-    ),
-    "attack.no_columns": (
-        "No column of {of} is inferred better for training rows, beyond chance.",
-        "共 {of} 列，没有一列的训练行的值比偶然更容易被推断。",
-    ),
-    "note.attack_rows": (
-        "Attacked with {rows} random rows of each table, at most: copies of other rows are not seen, nor in the copycat.",
-        "每张表最多随机取 {rows} 行进行攻击：看不到对其他行的照抄，照抄参照也是如此。",
-    ),
-    "note.few_attacked": ("An attack needs at least {rows} rows of each table.", "攻击至少需要每张表 {rows} 行。"),
-    "note.few_conditions": (
-        "Fewer than {least} descriptions of a single synthetic row were found.", "只符合一条合成行的描述不足 {least} 个。",
-    ),
-    "note.one_column": ("The attack needs two columns.", "该攻击至少需要两列。"),
-    "note.nothing_left": (
-        "The attack succeeds on every row, trained on or not: nothing is left to find out.",
-        "无论是否参与训练，攻击对每一行都成功：没有更多可泄露的。",
-    ),
-    "note.attack_useless": (
-        "The attack does no better than guessing, so its failure says little.",
-        "该攻击不比瞎猜好，因此它的失败说明不了什么。",
     ),
 }  # fmt: skip
 
