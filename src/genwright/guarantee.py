@@ -58,6 +58,7 @@ def check_allowed(settings: Train) -> None:
         "--start": settings.start,
         f"Data of kind {MODELS[name].kind!r}": MODELS[name].kind != "row",
         f"The model {name}, which looks at rows without noise": not (model.phases or model.private),
+        f"The model {name}, whose steps mix rows": any(phase.mixes_examples for phase in model.phases),
     }
     for what, asked in refused.items():
         if asked:

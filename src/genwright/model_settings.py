@@ -41,6 +41,34 @@ class TVAESettings:
 
 
 @dataclass(frozen=True)
+class CTGANSettings:
+    """Conditional Wasserstein GAN on coded rows, trained to meet rare values more often than they occur."""
+
+    width: int = setting(128, "units of the hidden layers of generator and critic", low=8, high=4096)
+    depth: int = setting(2, "hidden layers of generator and of critic", low=1, high=16)
+    latent: int = setting(128, "dimensions of the latent vector", low=1, high=1024)
+    packing: int = setting(
+        10, "rows that the critic judges together; more: fewer kinds of rows are lost", low=1, high=100
+    )
+    temperature: float = setting(0.2, "of the Gumbel-softmax that carries the critic's gradient", low=0.01, high=10)
+    penalty_weight: float = setting(1.0, "weight of the gradient penalty", low=0, high=1000)
+    critic_steps: int = setting(1, "steps of the critic for each of the generator", low=1, high=50)
+
+
+@dataclass(frozen=True)
+class TabularFlowSettings:
+    """Flow matching on coded rows: all columns at once, from noise."""
+
+    width: int = setting(256, "size of the vector that collects what is known of a row", low=8, high=8192)
+    depth: int = setting(2, "residual blocks", low=1, high=32)
+    dropout: float = setting(0.3, "share of the last layer's inputs switched off in training", low=0, high=0.9)
+    given: float = setting(0.3, "share of training rows that are completed around known columns", low=0, high=1)
+    solver_steps: int = setting(
+        16, "steps from noise to rows, two network calls each", low=1, high=1000, at_sampling=True
+    )
+
+
+@dataclass(frozen=True)
 class MixtureSettings:
     """A mixture of products fitted to noisy counts of pairs of columns: the best tables under a privacy guarantee."""
 

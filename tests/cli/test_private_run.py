@@ -157,6 +157,7 @@ def test_a_crash_between_payment_and_codec_ends_the_run_honestly(tmp_path, monke
         ({"time": "10s"}, "GW-0601"),
         ({"track": "tensorboard"}, "GW-0601"),
         ({"model": "tabular-trees"}, "GW-0601"),
+        ({"model": "ctgan"}, "GW-0601"),
         ({"delta": "much"}, "GW-0602"),
         ({"delta": "2"}, "GW-0602"),
     ],

@@ -159,7 +159,7 @@ def test_conditions_are_kept_or_refused(name):
     given[:, 5] = 1
     given[:25, 0] = 2
     given[25:, 3], given[25:, 4] = 2, 3
-    if name not in ("tabular-ar", "mixture"):
+    if name not in ("tabular-ar", "tabular-flow", "mixture"):
         with pytest.raises(GenwrightError, match="GW-0403"):
             model.sample(50, condition=given, generator=torch.Generator().manual_seed(0))
         return
@@ -167,10 +167,11 @@ def test_conditions_are_kept_or_refused(name):
     assert torch.equal(x[given >= 0], given[given >= 0])
 
 
-def test_present_positions_are_never_missing():
+@pytest.mark.parametrize("name", ["tabular-ar", "tabular-flow"])
+def test_present_positions_are_never_missing(name):
     given = torch.full((400, 6), FREE)
     given[:, 2] = PRESENT
-    model = fitted("tabular-ar")
+    model = fitted(name)
     assert (model.sample(400, condition=given, generator=torch.Generator().manual_seed(0)).x[:, 2] > 0).all()
 
 

@@ -76,6 +76,21 @@ def test_interrupted_and_resumed_is_uninterrupted(name, tmp_path):
         assert resumed.counters.best_step == whole.counters.best_step
 
 
+@pytest.mark.parametrize(
+    ("hold", "wanted"),
+    [(0.0, [0.5, 1.0, 1.0, (3 + math.cos(math.pi / 4)) / 4, 0.75, (3 - math.cos(math.pi / 4)) / 4]),
+     (0.5, [0.5, 1.0, 1.0, 1.0, 1.0, 0.75])],
+)  # fmt: skip
+def test_the_rate_rises_is_held_and_falls(hold, wanted, tmp_path):
+    settings = dataclasses.replace(SETTINGS, learning_rate=1.0, warmup_steps=2, final_rate=0.5, hold=hold)
+    instance = loop("tvae", tmp_path, settings=settings)
+    (phase,) = instance.model.phases
+    found = []
+    for instance.step in (0, 1, 2, 4, 6, 8):
+        found.append(instance._rate(phase, 10))
+    assert found == pytest.approx(wanted)
+
+
 def test_two_optimisers_resume_exactly(tmp_path):
     settings = dataclasses.replace(SETTINGS, optimizer="muon")
     whole = loop("gpt", tmp_path / "whole", settings=settings)

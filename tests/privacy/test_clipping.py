@@ -18,7 +18,7 @@ from genwright.privacy.clipping import Engine, repeated
 PHASES = [
     (name, phase.name) for name, entry in MODELS.items() if entry.load().phases for phase in coded.build(name).phases
 ]
-MIXING = {("dcgan", "critic"), ("dcgan", "generator"), ("pggan", "critic"), ("pggan", "generator")}
+MIXING = {(name, phase) for name in ("ctgan", "dcgan", "pggan") for phase in ("critic", "generator")}
 PENALTIES = {("r3gan", "penalty"), ("wgan-gp", "critic")}
 READS_LABELS = {"gpt", "pretrained"}  # whether a window holds several documents decides what is computed: not by vmap
 EXAMPLES = 7

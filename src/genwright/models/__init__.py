@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from genwright.model_settings import (
+    CTGANSettings,
     DCGANSettings,
     FlowSettings,
     GPTSettings,
@@ -21,6 +22,7 @@ from genwright.model_settings import (
     PretrainedSettings,
     R3GANSettings,
     TabularARSettings,
+    TabularFlowSettings,
     TabularTreesSettings,
     TVAESettings,
     VAESettings,
@@ -87,6 +89,18 @@ def _tvae() -> type[GenerativeModel]:
     from genwright.models.tvae import TVAE
 
     return TVAE
+
+
+def _ctgan() -> type[GenerativeModel]:
+    from genwright.models.ctgan import CTGAN
+
+    return CTGAN
+
+
+def _tabular_flow() -> type[GenerativeModel]:
+    from genwright.models.tabular_flow import TabularFlow
+
+    return TabularFlow
 
 
 def _mixture() -> type[GenerativeModel]:
@@ -200,6 +214,27 @@ def _tvae_presets(preset: str, extent: Extent, timed: bool) -> dict[str, object]
     return {"steps": steps, "training.batch_size": batch_size, "training.learning_rate": 3e-3}
 
 
+def _ctgan_presets(preset: str, extent: Extent, timed: bool) -> dict[str, object]:
+    return {
+        **ADVERSARIAL,
+        "steps": {"quick": 2000, "good": 6000, "best": 15_000}["best" if timed else preset],
+        "training.batch_size": min(_batch_size(extent.examples), 256),
+        "training.learning_rate": 6e-3,
+        "training.final_rate": 0.0,
+        "training.clip_norm": 0.0,
+    }
+
+
+def _tabular_flow_presets(preset: str, extent: Extent, timed: bool) -> dict[str, object]:
+    epochs = {"quick": 40, "good": 120, "best": 300}["best" if timed else preset]
+    batch_size = _batch_size(extent.examples)
+    return {
+        "steps": max(1000, round(epochs * extent.examples / batch_size)),
+        "training.batch_size": batch_size,
+        "training.learning_rate": 2e-3,
+    }
+
+
 def _image_steps(preset: str, images: int, timed: bool, *, seen: int, batch_size: int) -> int:
     """Steps that see `seen` images when quick. Small sets see each image a few hundred times at most; under a time limit
     the clock says how long a training is, not the preset."""
@@ -303,6 +338,8 @@ MODELS: dict[str, ModelEntry] = {
     "tabular-ar": ModelEntry(TabularARSettings, "row", _tabular_ar, _tabular_ar_presets),
     "tabular-trees": ModelEntry(TabularTreesSettings, "row", _tabular_trees, _tabular_trees_presets),
     "tvae": ModelEntry(TVAESettings, "row", _tvae, _tvae_presets),
+    "ctgan": ModelEntry(CTGANSettings, "row", _ctgan, _ctgan_presets),
+    "tabular-flow": ModelEntry(TabularFlowSettings, "row", _tabular_flow, _tabular_flow_presets),
     "mixture": ModelEntry(MixtureSettings, "row", _mixture, _mixture_presets, follow=_mixture_follow),
     "mst": ModelEntry(MSTSettings, "row", _mst, _no_presets),
     "flow": ModelEntry(

@@ -8,7 +8,6 @@ plain maximum likelihood is here: the orders, the calibration of the marginals a
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -16,12 +15,11 @@ import torch
 from torch import Tensor
 
 from genwright.contract import FREE, PRESENT, Batch, DataSpec, GenerativeModel, Phase
+from genwright.networks.calibration import calibration_weights
 from genwright.networks.parallel import generators, on_all_cores
 from genwright.networks.row import RowNetwork, Tables
 
 CALIBRATION_ROWS = 20_000
-CALIBRATION_STEPS = 10
-LARGEST_CALIBRATION = math.log(5.0)  # beyond this the network is wrong in a way that weights cannot mend
 ROWS_AT_ONCE = 4_096  # rows whose activations fit the cache of a core; sampling is bound by memory beyond
 MOST_PROPOSALS = 16  # for each row that is drawn within factors
 
@@ -215,16 +213,6 @@ class TabularAR(GenerativeModel):
             context[chosen] += self.net.vector(span, codes[chosen], tables)
             given[:, span] |= needed
         return codes
-
-
-def calibration_weights(logits: Tensor, frequency: Tensor) -> Tensor:
-    """Weights, added to (B, V) logits, that make the mean distribution over the rows equal to (V,) frequency."""
-    weights = torch.zeros_like(frequency)
-    for _ in range(CALIBRATION_STEPS):
-        mean = torch.softmax(logits + weights, -1).mean(0)
-        step = torch.where(frequency > 0, (frequency / mean).log(), 0.0)
-        weights = (weights + step).clamp(-LARGEST_CALIBRATION, LARGEST_CALIBRATION)
-    return weights
 
 
 def categorical(logits: Tensor, generator: torch.Generator) -> Tensor:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from genwright.contract import FREE, Batch, DataSpec, GenerativeModel, Phase
 from genwright.errors import GenwrightError
+from genwright.networks.slices import informative
 
 
 class TVAE(GenerativeModel):
@@ -57,11 +58,11 @@ class TVAE(GenerativeModel):
         mean, log_variance = self.net["encoder"](self.net["inputs"](batch.x + self.starts).sum(1)).chunk(2, dim=-1)
         z = mean + torch.exp(0.5 * log_variance) * batch.drawn["noise"]
         logits = self.net["decoder"](z).split(self.sizes, dim=-1)
-        informative = self._informative(batch.x)
+        informs = informative(self.spec, batch.x)
         reconstruction = torch.zeros(len(batch), device=batch.x.device)
         for index, part in enumerate(logits):
             nll = F.cross_entropy(part.float(), batch.x[:, index], reduction="none")
-            reconstruction = reconstruction + nll * informative[:, index]
+            reconstruction = reconstruction + nll * informs[:, index]
         divergence = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).sum(-1)
         weight = self.divergence_weight * (min(1.0, batch.progress / self.warmup) if self.warmup else 1.0)
         return {"reconstruction": reconstruction, "divergence": weight * divergence}
@@ -79,18 +80,7 @@ class TVAE(GenerativeModel):
         # The index of the largest log p + Gumbel noise is a draw from p; -log of an exponential is Gumbel.
         noise = (torch.empty_like(part).exponential_(generator=generator).log() for part in logits)
         x = torch.stack([(part - gumbel).argmax(-1) for part, gumbel in zip(logits, noise, strict=True)], dim=1)
-        return Batch(x * self._informative(x))
-
-    def _informative(self, x: Tensor) -> Tensor:
-        """(B, spans) True where a code says something: not in a refining span whose parent is an atom or missing."""
-        columns = []
-        for index, span in enumerate(self.spec.spans):
-            if span.parent is None:
-                columns.append(torch.ones_like(x[:, index], dtype=torch.bool))
-            else:
-                refined = torch.tensor(self.spec.spans[span.parent].refined, device=x.device)
-                columns.append(refined[x[:, span.parent]])
-        return torch.stack(columns, dim=1)
+        return Batch(x * informative(self.spec, x))
 
 
 def _perceptron(widths: list[int], outputs: int, *, active_input: bool = False) -> nn.Sequential:

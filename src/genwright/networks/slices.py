@@ -1,4 +1,5 @@
-"""Slices of a number's cell, for models that draw cells only: by the cell alone, as often as they were seen or evenly."""
+"""Slices of a number's cell: where they say something; and for models that draw cells only, slices drawn by the cell
+alone, as often as they were seen or evenly."""
 
 from __future__ import annotations
 
@@ -61,6 +62,18 @@ def draw_slices(spec: DataSpec, shares: Tensor, x: Tensor, given: Tensor, genera
         cell = x[:, at - 1]
         drawn = torch.multinomial(table[cell], 1, generator=generator)[:, 0]
         kept = (given[:, at] >= 0) & (given[:, at - 1] >= 0)
-        refined = torch.tensor(parent.refined)[cell]
+        refined = torch.tensor(parent.refined, device=x.device)[cell]
         x[:, at] = torch.where(kept, given[:, at], drawn) * refined
     return x
+
+
+def informative(spec: DataSpec, x: Tensor) -> Tensor:
+    """(B, spans) True where a code of (B, spans) says something: not in a refining span whose parent is an atom or missing."""
+    columns = []
+    for at, span in enumerate(spec.spans):
+        if span.parent is None:
+            columns.append(torch.ones_like(x[:, at], dtype=torch.bool))
+        else:
+            refined = torch.tensor(spec.spans[span.parent].refined, device=x.device)
+            columns.append(refined[x[:, span.parent]])
+    return torch.stack(columns, dim=1)

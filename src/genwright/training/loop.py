@@ -238,7 +238,8 @@ class Loop:
         return replace(self.examples.batch(chosen, self.device), progress=progress)
 
     def _rate(self, phase: Phase, steps: int) -> float:
-        """Linear warm-up, then a cosine to `final_rate`, over the steps in which the phase is active.
+        """Linear warm-up, then a cosine to `final_rate`, or a straight line after `hold` of the steps in which the phase is
+        active (Hägele et al. 2024, arXiv 2405.18392).
 
         The warm-up of the first steps does not depend on `steps`, which --time plans later.
         """
@@ -249,7 +250,10 @@ class Loop:
             share = (step + 1) / settings.warmup_steps
         else:
             done = (step - settings.warmup_steps) / max(last - first - settings.warmup_steps, 1)
-            share = settings.final_rate + (1 - settings.final_rate) * 0.5 * (1 + math.cos(math.pi * done))
+            falling = 0.5 * (1 + math.cos(math.pi * done))
+            if settings.hold:
+                falling = min(1.0, (1 - done) / (1 - settings.hold))
+            share = settings.final_rate + (1 - settings.final_rate) * falling
         return settings.learning_rate * phase.rate * share * self.counters.rate_scale
 
     @torch.no_grad()
