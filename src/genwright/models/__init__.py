@@ -278,7 +278,13 @@ def _image_presets(
 
 def _gpt_presets(preset: str, extent: Extent, timed: bool) -> dict[str, object]:
     larger: dict[str, dict[str, object]] = {
-        "quick": {"text.context": 128},
+        "quick": {
+            "text.context": 128,
+            "training.learning_rate": 3e-3,
+            "training.weight_decay": 0.05,
+            "training.hold": 0.4,
+            "training.ema_decay": 0.0,  # the rate falls to 0 in a line: that averages enough
+        },
         "good": {"model.width": 256, "model.depth": 6},
         "best": {"model.width": 512, "model.depth": 8, "model.head": 64, "text.context": 512},
     }
@@ -286,13 +292,13 @@ def _gpt_presets(preset: str, extent: Extent, timed: bool) -> dict[str, object]:
         "steps": {"quick": 800, "good": 3000, "best": 12_000}["best" if timed else preset],
         "training.batch_size": 16,
         "training.optimizer": "muon",
-        "training.learning_rate": {"quick": 6e-3, "good": 4e-3, "best": 2e-3}[preset],
-        "training.matrix_rate": {"quick": 0.04, "good": 0.03, "best": 0.02}[preset],
+        "training.learning_rate": 4e-3 if preset == "good" else 2e-3,
+        "training.matrix_rate": 0.03 if preset == "good" else 0.02,
         "training.warmup_steps": 30,
         "training.weight_decay": 0.01,
         "training.clip_norm": 1.0,
         "training.beta2": 0.95,
-        "training.ema_decay": 0.98 if preset == "quick" else 0.995,
+        "training.ema_decay": 0.995,
         "training.select_every": 100,
         **larger[preset],
     }
