@@ -49,7 +49,10 @@ class TrainingSettings:
     learning_rate: float = setting(2e-3, "highest learning rate; rises over the warm-up, then falls", low=0)
     warmup_steps: int = setting(30, "steps over which the learning rate rises", low=0)
     hold: float = setting(
-        0.0, "share of the run before the rate falls, then in a straight line; 0: as a cosine, at once", low=0, high=0.99
+        0.0,
+        "share of the run before the rate falls, then in a straight line; 0: as a cosine, at once",
+        low=0,
+        high=0.99,
     )
     final_rate: float = setting(0.0, "learning rate at the end, as a share of the highest", low=0, high=1)
     weight_decay: float = setting(0.01, "AdamW decay on weights of two or more dimensions", low=0, high=1)
