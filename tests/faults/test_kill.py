@@ -90,7 +90,7 @@ def test_ten_random_kills_of_every_model(model, tmp_path):
     if model == "pretrained":
         import folders  # skips where the extra is missing
 
-        settings += ["--model.folder", folders.make(tmp_path / "model")]
+        settings += ["--model.folder", folders.make(tmp_path / "model"), "--text.context", 32]
     started = time.monotonic()
     assert start(tmp_path, data, "--out", "whole", *settings).wait(120) == 0
     duration, wanted = time.monotonic() - started, hashes(tmp_path / "whole")
