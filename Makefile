@@ -41,6 +41,8 @@ bench: setup
 	$(BIN)/python benchmarks/conditions.py
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/text_speed.py
+	TORCH_INDEX=$(TORCH_INDEX) $(BIN)/python benchmarks/peers.py
+	$(BIN)/python benchmarks/dirty_peers.py
 
 clean:
 	rm -rf .venv build dist .pytest_cache .ruff_cache .mypy_cache
