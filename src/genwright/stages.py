@@ -197,7 +197,8 @@ class Stages:
             steps = self.ranks.same_number(budget.steps(settings.steps, loop.seconds_per_step(settings.steps)))
             self.settings = settings = dataclasses.replace(settings, steps=steps)
             write_text(folder / "run.toml", settings_layer.to_toml(settings))
-        tracker = open_tracker(settings.track, folder, step=loop.step, facts=settings_layer.flatten(settings))
+        track = settings.track if self.ranks.leads else "none"
+        tracker = open_tracker(track, folder, step=loop.step, facts=settings_layer.flatten(settings))
         loop.watch = following(loop.watch, folder, tracker)
         log = Log(folder / "log.jsonl", tracker, keep_until=loop.step)
         with contextlib.closing(tracker), self.progress.phase("Training", settings.steps) as advance:

@@ -44,7 +44,7 @@ def start(data: Any, given: Mapping[str, Any], *, quiet: bool = False) -> Run:
     with joined() as ranks, contextlib.ExitStack() as stack:
         if not ranks.leads:
             own = stack.enter_context(tempfile.TemporaryDirectory(prefix="genwright-"))
-            given = {**given, "out": str(Path(own) / "run"), "track": "none"}
+            given = {**given, "out": str(Path(own) / "run")}
         run = _started(data, complete(data, given), quiet or not ranks.leads, ranks)
         return _of_leader(run, ranks)
 
