@@ -47,7 +47,7 @@ def train_command(given: dict[str, Any], actions: dict[str, Any]) -> None:
         if actions.get("dry-run"):
             from genwright.planning import plan
 
-            print(plan(data, given))
+            print(plan(data, given, quiet=quiet))
             return
         run = trainer.start(data, given, quiet=quiet)
     _after_training(run)

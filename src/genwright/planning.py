@@ -1,49 +1,82 @@
-"""`train --dry-run`: what a training would do and cost, from the real data and a few timed steps; it leaves no file."""
+"""`train --dry-run`: what a training would do and cost; it leaves no file.
+
+The data are read and coded, a few steps are timed, and for tables the fit, a few samples and a report on training rows in
+the place of synthetic ones: only the steps, which take longest, are not all done.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import resource
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from genwright import settings as settings_layer
+from genwright.codecs.table import TableCodec
 from genwright.config import Train
-from genwright.contract import DataSpec
+from genwright.contract import DataSpec, GenerativeModel
+from genwright.data.batches import ExampleSet
 from genwright.dataset import extent_of
 from genwright.errors import GenwrightError
 from genwright.given import complete
 from genwright.guarantee import Guard
+from genwright.metrics.table import score
 from genwright.modalities import new_run
 from genwright.models import MODELS
+from genwright.progress import Advance, Progress
 from genwright.run import build_model
+from genwright.tables import FRAME_ROWS, Table, read_like
+from genwright.training.budget import Budget
 from genwright.training.devices import choose_device, choose_precision, set_threads
 from genwright.training.loop import Loop
 
+FEW_ROWS = 4096
 CHECKPOINT_COPIES = 5  # model, average, best and two moments of the optimiser
 
 
-def plan(data: Any, given: Mapping[str, Any]) -> str:
+class Clock:
+    """Seconds of each part of a run, those that were measured and those that follow from them."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress, self.seconds = progress, dict[str, float]()
+
+    @contextlib.contextmanager
+    def timed(self, part: str, phase: str) -> Iterator[Advance]:
+        started = time.monotonic()
+        with self.progress.phase(phase) as advance:
+            yield advance
+        self.seconds[part] = self.seconds.get(part, 0.0) + time.monotonic() - started
+
+    def __str__(self) -> str:
+        parts = ", ".join(f"{value:.0f} s {part}" for part, value in self.seconds.items())
+        return f"about {sum(self.seconds.values()):.0f} s: {parts}"
+
+
+def plan(data: Any, given: Mapping[str, Any], *, quiet: bool = True) -> str:
     """Rows, columns, parameters, steps, seconds, memory and disk, as a text. GW-0404 if the disk cannot hold it."""
     given = complete(data, given)
     settings = settings_layer.build(given)
-    started = time.monotonic()
+    limit = settings_layer.seconds(settings.time)
+    clock, budget = Clock(Progress(quiet=quiet)), Budget.of_run(limit)
     name = settings_layer.model_name(settings)
-    dataset = new_run(Path(), name).open_dataset(data, settings)
-    extent = extent_of(dataset)
-    settings = settings_layer.build(given, extent)
-    if settings.epsilon:
-        return _private_plan(settings, dataset)
+    with clock.timed("preparation", "Reading"):
+        dataset = new_run(Path(), name).open_dataset(data, settings)
+        extent = extent_of(dataset)
+        settings = settings_layer.build(given, extent)
+        if settings.epsilon:
+            return _private_plan(settings, dataset)
     set_threads(settings.threads)
     device = choose_device(settings.device)
-    codec = dataset.fit_codec(settings)
-    examples, validation = dataset.encode(codec, validation=settings.training.validation, seed=settings.seed)
-    preparation = time.monotonic() - started
+    with clock.timed("preparation", "Coding"):
+        codec = dataset.fit_codec(settings)
+        examples, validation = dataset.encode(codec, validation=settings.training.validation, seed=settings.seed)
     torch.manual_seed(settings.seed)
     model = build_model(name, settings.model, codec.spec).to(device)
     parameters = sum(parameter.numel() for parameter in model.parameters())
@@ -52,14 +85,18 @@ def plan(data: Any, given: Mapping[str, Any]) -> str:
         f"Coded as    {_coding(codec.spec)}",
         f"Model       {name}, {parameters:,} parameters, on {device}",
     ]
-    limit = settings_layer.seconds(settings.time)
     if model.phases and examples.size:
         precision = choose_precision(settings.training.precision, device)
         loop = Loop(
             model, examples, validation, settings.training, seed=0, precision=precision, folder=Path(settings.out)
         )
-        each = loop.seconds_per_step(settings.steps)
-        wanted = settings.steps if limit is None else min(settings.steps, int(0.7 * (limit - preparation) / each))
+        with clock.progress.phase("Timing steps"):
+            each = loop.seconds_per_step(settings.steps)
+            steps = settings.steps if limit is None else budget.steps(settings.steps, each)
+            started = time.monotonic()
+            loop.validate(settings.steps)
+            looks = (steps // settings.training.select_every + 1) * (time.monotonic() - started)
+        clock.seconds[f"for {steps:,} steps of {1000 * each:.0f} ms"] = steps * each + looks
         disk = 4 * parameters * CHECKPOINT_COPIES * 3
         free = shutil.disk_usage(Path(settings.out or ".").resolve().anchor).free
         if disk > free:
@@ -67,14 +104,42 @@ def plan(data: Any, given: Mapping[str, Any]) -> str:
                 "GW-0404", f"Checkpoints need {disk / 1e9:.1f} GB, {free / 1e9:.1f} are free", "Free space."
             )
         lines += [
-            f"Steps       {wanted:,} of {min(settings.training.batch_size, len(examples)):,} examples",
-            f"Time        about {preparation + wanted * each:.0f} s: {preparation:.0f} s preparation, "
-            f"{1000 * each:.0f} ms a step; samples and report come on top",
+            f"Steps       {steps:,} of {min(settings.training.batch_size, len(examples)):,} examples",
             f"Disk        about {disk / 1e6:.0f} MB for checkpoints",
         ]
+    if isinstance(dataset, Table):
+        assert isinstance(codec, TableCodec)
+        _time_the_rest(dataset, codec, model.eval(), examples, settings, clock)
+    on_top = "" if isinstance(dataset, Table) else "; samples and report come on top"
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform != "darwin" else 1e9)
-    lines += [f"Memory      {peak:.1f} GB so far at most", "Nothing was written. Leave out --dry-run to train."]
+    lines += [
+        f"Time        {clock}{on_top}",
+        f"Memory      about {peak:.1f} GB at most",
+        "Nothing was written. Leave out --dry-run to train.",
+    ]
     return "\n".join(lines)
+
+
+def _time_the_rest(
+    table: Table, codec: TableCodec, model: GenerativeModel, examples: ExampleSet, settings: Train, clock: Clock
+) -> None:
+    """Does what follows the training of a table: the untrained model draws few rows, training rows are judged."""
+    device = choose_device(settings.device)
+    with clock.timed("fitting", "Fitting"):
+        model.fit(examples.once(device), None)
+    rows = settings.rows or min(codec.rows, FRAME_ROWS)
+    few = min(rows, FEW_ROWS)
+    with clock.timed("for samples", "Sampling"):
+        drawn = model.sample(few, generator=torch.Generator(device).manual_seed(0))
+        codec.decode(drawn.x.cpu().numpy(), generator=np.random.default_rng(0))
+    clock.seconds["for samples"] *= rows / few
+    if settings.report:
+        with clock.timed("for the report", "Judging") as advance:
+            kinds = {column.name: column.kind for column in codec.schema.columns}
+            train, target = table.frame(), settings.target or None
+            held = read_like(settings.test, codec.schema, what="test file") if settings.test else table.frame(held=True)
+            made = train.sample(fraction=1.0, with_replacement=True, seed=0)
+            score(train, held, made, kinds, target=target, effort="quick", seed=settings.seed, progress=advance)
 
 
 def _private_plan(settings: Train, dataset: Any) -> str:

@@ -6,7 +6,7 @@ those are computed. `table_run.py` calls it; `data/rules_kept.py` says what a ru
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,28 +42,28 @@ class RowDrawing:
     codes: Callable[[int, torch.Tensor | None, int], np.ndarray]
     """(rows, spans) codes of so many rows, around given codes if there are any, by a seed."""
 
-    def sifted(self, n: int, condition: Condition, seed: int, advance: Advance) -> pl.DataFrame:
+    def sifted(self, n: int, condition: Condition, seed: int, advance: Advance) -> Iterator[pl.DataFrame]:
         """n rows within a condition and the rules, drawn piece by piece; every piece is sifted.
 
         GW-0222 where no row fulfils the condition, GW-0223 where hardly one keeps the rules.
         """
         allowed, values = Allowed(self.codec, condition), np.random.default_rng([seed, 1])
-        keeper, parts = RuleKeeper(self.rules, self.codec.schema), list[pl.DataFrame]()
+        keeper = RuleKeeper(self.rules, self.codec.schema)
         asks = bool(condition.columns)
         sifts = allowed.rest is not None or bool(self.rules) or (asks and not self.model.restricts)
-        kept = drawn = before = 0
+        kept = drawn = before = pieces = 0
         while kept < n:
             size = self._to_sift if sifts and asks else self._enough(n - kept, kept, drawn if sifts else 0)
-            codes = self._codes_within(allowed, size, [seed, len(parts)])
-            parts.append(self._within_rules(keeper, condition, allowed.decode(codes, values, drawn)))
-            kept, drawn = kept + len(parts[-1]), drawn + size
+            codes = self._codes_within(allowed, size, [seed, pieces])
+            rows = self._within_rules(keeper, condition, allowed.decode(codes, values, drawn))
+            yield rows.head(n - kept)
+            kept, drawn, pieces = kept + len(rows), drawn + size, pieces + 1
             if kept < n and drawn // PATIENCE_ROWS > (drawn - size) // PATIENCE_ROWS:
                 if kept - before <= (0 if asks else LEAST_KEPT * PATIENCE_ROWS):
                     raise self._never(condition, kept, drawn, seed)
                 before = kept if self.rules else 0  # unique keys may run out; a rare condition goes on being rare
             what = "fulfil the condition" if asks else "keep the rules"
             advance(min(kept, n), n, f"{kept:,} of {drawn:,} rows drawn {what} ({kept / drawn:.2%})" if sifts else "")
-        return pl.concat(parts).head(n)
 
     @property
     def _to_sift(self) -> int:

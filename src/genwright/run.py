@@ -195,7 +195,7 @@ class Run(ABC):
             generator = torch.Generator(device).manual_seed(
                 int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
             )
-            given = None if condition is None else condition[start : start + size].to(device)
+            given = None if condition is None else condition[start : start + size].to(device).contiguous()
             yield model.sample(size, condition=given, generator=generator).x.cpu()
             advance(start + size, n)
 

@@ -58,7 +58,7 @@ class Stages:
     def go(self) -> Run:
         check_installed(self.settings.track)
         limit = settings_layer.seconds(self.settings.time)
-        budget = Budget(limit, reserve=_reserve(limit))
+        budget = Budget.of_run(limit)
         self.progress.say(f"Run folder: {self.run.folder}")
         dataset = self._prepare()
         self.ranks.check_same({"data": dataset.fingerprint()})
@@ -262,11 +262,6 @@ class Stages:
 def collapsed(model: GenerativeModel, outcome: Outcome) -> bool:
     """Whether samples, where they select the snapshot, ended much farther from real data than the best ones were."""
     return model.selects_by == SAMPLES and outcome.last_loss > COLLAPSE * outcome.best_loss
-
-
-def _reserve(limit: float | None) -> float:
-    """Seconds of a time limit kept for calibration, sampling and the report."""
-    return 0.0 if limit is None else min(20.0, 0.4 * limit)
 
 
 def _versions() -> dict[str, str]:

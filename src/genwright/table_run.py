@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ from genwright.data.rules_file import read_rules
 from genwright.data.rules_kept import RuleKeeper
 from genwright.data.schema import Schema
 from genwright.data.sources import open_table
-from genwright.data.writers import to_user_frame, write_table
+from genwright.data.writers import to_user_frame, write_frames, write_table
 from genwright.errors import GenwrightError
 from genwright.metrics.table import score
 from genwright.progress import Advance, no_progress
@@ -90,27 +92,41 @@ class TableRun(Run):
     def sample_typed(
         self, n: int, *, where: Where | None = None, seed: int = 0, advance: Advance = no_progress
     ) -> pl.DataFrame:
-        """n synthetic rows as a typed polars frame, whatever was trained on; advance(done, total) after each chunk."""
+        """n synthetic rows as a typed polars frame, whatever was trained on; advance(done, total) after each piece."""
+        return pl.concat(self.pieces(n, where=where, seed=seed, advance=advance))
+
+    def pieces(
+        self, n: int, *, where: Where | None = None, seed: int = 0, advance: Advance = no_progress
+    ) -> Iterator[pl.DataFrame]:
+        """The rows of `sample_typed` a piece at a time, for more of them than fit into memory."""
         if n < 1:
             raise GenwrightError("GW-0206", f"Cannot draw {n} rows", "Ask for one row or more.")
         if where:
-            return self._sample_where(n, condition_of(where, self.codec.schema), seed, advance)
+            return self._pieces_where(n, condition_of(where, self.codec.schema), seed, advance)
         if self.rules:
             return self._drawing.sifted(n, EVERYTHING, seed, advance)
-        return self.codec.decode(self._codes(n, None, seed, advance), generator=np.random.default_rng([seed, 1]))
+        return self._decoded(self._draw(n, None, seed, advance), seed, {})
 
-    def _sample_where(self, n: int, condition: Condition, seed: int, advance: Advance) -> pl.DataFrame:
+    def _pieces_where(self, n: int, condition: Condition, seed: int, advance: Advance) -> Iterator[pl.DataFrame]:
         """n rows that fulfil a condition. What the model cannot keep to as it draws is sifted from what it drew."""
         check(self.codec, condition)
-        given, values = given_values(condition), np.random.default_rng([seed, 1])
+        given = given_values(condition)
         if given is not None and not self.rules:
+            codes = torch.from_numpy(self.codec.encode_condition(given, 1)).expand(n, -1)
+            pieces = self._decoded(self._draw(n, codes, seed, advance), seed, given)
             try:
-                codes = self._codes(n, torch.from_numpy(self.codec.encode_condition(given, n)), seed, advance)
-                return self.codec.decode(codes, generator=values, where=given)
+                return itertools.chain([next(pieces)], pieces)
             except GenwrightError as error:
                 if error.code != "GW-0403":  # a model that cannot be given values says so at once
                     raise
         return self._drawing.sifted(n, condition, seed, advance)
+
+    def _decoded(self, pieces: Iterable[torch.Tensor], seed: int, given: dict[str, Any]) -> Iterator[pl.DataFrame]:
+        """The rows of codes that were drawn under the given values."""
+        generator, start = np.random.default_rng([seed, 1]), 0
+        for codes in pieces:
+            yield self.codec.decode(codes.numpy(), generator=generator, where=given, first_row=start)
+            start += len(codes)
 
     def _users(self, typed: pl.DataFrame, origin: Origin) -> Any:
         """In a file every cell has its text; in Python it has its type, and a frame that of the user's library."""
@@ -176,8 +192,8 @@ class TableRun(Run):
         advance: Advance = no_progress,
     ) -> Path:
         """n synthetic rows in a file; its suffix says the format, the rest is as in the training file."""
-        frame = self.sample_typed(n, where=where, seed=seed, advance=advance)
-        write_table(self._filed(frame, path), path, self.origin)
+        pieces = self.pieces(n, where=where, seed=seed, advance=advance)
+        write_frames((self._filed(piece, path) for piece in pieces), path, self.origin)
         return path
 
     def report(

@@ -19,7 +19,8 @@ import polars as pl
 from genwright.codecs.private_table import require_declared, schema_of_types
 from genwright.codecs.table import TableCodec
 from genwright.config import Train
-from genwright.data.batches import Examples, codes_on_disk, split
+from genwright.data.ahead import ahead
+from genwright.data.batches import Examples, gathered, split
 from genwright.data.columns import Column
 from genwright.data.rules import Combination, Rule, Unique
 from genwright.data.rules_clash import check_rules
@@ -72,8 +73,7 @@ class Table:
         if settings.epsilon:
             return cls._private(source, schema, stated, share, settings)
         schema = _with_keys(schema, stated)
-        rows = sum(len(frame) for frame in source.batches())
-        table = cls(source, schema, split(rows, share, seed=settings.seed), stated)
+        table = cls(source, schema, split(source.rows, share, seed=settings.seed), stated)
         return table._within_rules(settings.table.rare_below) if stated and not table.held.all() else table
 
     @classmethod
@@ -158,10 +158,13 @@ class Table:
 
     def batches(self, *, held: bool = False) -> Iterator[pl.DataFrame]:
         """Typed frames of the training rows, or of the hold-out, in the table's order."""
+        return self._typed((self.held == held) & ~self.left_out)
+
+    def _typed(self, chosen: np.ndarray) -> Iterator[pl.DataFrame]:
+        """Typed frames of the chosen rows, (rows,) True for them."""
         start = 0
         for frame in self.source.batches():
-            here = slice(start, start + len(frame))
-            mask = (self.held[here] == held) & ~self.left_out[here]
+            mask = chosen[start : start + len(frame)]
             start += len(frame)
             yield self.schema.parse(frame.filter(pl.Series(mask)))
 
@@ -185,24 +188,25 @@ class Table:
 
         def blocks() -> Iterator[np.ndarray]:
             start = 0
-            for frame in self.batches():
-                codes = codec.encode(frame)
+            for codes in ahead(codec.encode, self.batches()):
                 mask = chosen[start : start + len(codes)]
                 start += len(codes)
                 slices.append(codes[mask])
                 yield codes[~mask]
 
-        rows = codes_on_disk(blocks(), len(codec.spec.spans))
+        spans = codec.spec.spans
+        most_code = max(span.size for span in spans) - 1
+        count = self.training_rows - int(chosen.sum())
+        rows = gathered(blocks(), count, len(spans), most_code=most_code)
         return Examples(rows), Examples(np.concatenate(slices) if slices else rows[:0])
 
     def frame(self, *, held: bool = False, most: int = FRAME_ROWS, seed: int = 0) -> pl.DataFrame:
         """Training rows or the hold-out as one typed frame; a random subset in table order when there are more."""
-        total = int(self.held.sum()) if held else self.training_rows
-        keep = split(total, most / total, seed=seed) if total > most else np.ones(total, dtype=bool)
-        parts, start = [], 0
-        for frame in self.batches(held=held):
-            parts.append(frame.filter(pl.Series(keep[start : start + len(frame)])))
-            start += len(frame)
+        chosen = (self.held == held) & ~self.left_out
+        total = int(chosen.sum())
+        if total > most:
+            chosen[chosen] = split(total, most / total, seed=seed)
+        parts = list(self._typed(chosen))
         return pl.concat(parts) if parts else self.schema.parse(pl.DataFrame(schema=self.source.columns))
 
 

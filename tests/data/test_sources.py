@@ -1,6 +1,7 @@
 """Reading and writing tables: what is in the file arrives, every row of it, and goes back as it was; faults are told."""
 
 import csv
+import errno
 import gzip
 import io
 from pathlib import Path
@@ -13,10 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from genwright.data import encodings
+from genwright.data import encodings, writers
 from genwright.data.origin import Origin
 from genwright.data.sources import TableSource, open_table
-from genwright.data.writers import to_user_frame, write_table
+from genwright.data.writers import to_user_frame, write_frames, write_table
 from genwright.errors import GenwrightError
 
 CHINESE = "姓名,城市\n" + "".join(f"张{i},{'北京' if i % 2 else '上海'}\n" for i in range(40))
@@ -235,3 +236,51 @@ def test_files_appear_whole_or_not_at_all(tmp_path):
 def test_a_letter_that_the_encoding_lacks_turns_the_file_to_utf8(tmp_path):
     write_table(pl.DataFrame({"a": ["北京"]}), tmp_path / "out.csv", Origin("csv", encoding="cp1252"))
     assert (tmp_path / "out.csv").read_text(encoding="utf-8") == "a\n北京\n"
+
+
+def halves(frame: pl.DataFrame) -> list[pl.DataFrame]:
+    return [frame[: len(frame) // 2], frame[len(frame) // 2 :]]
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.csv.gz", "out.tsv", "out.jsonl", "out.parquet"])
+def test_many_frames_are_written_as_one_would_be(name, tmp_path, monkeypatch):
+    frame = pl.DataFrame({"a": range(1000), "b": [None, "x,y", "\"z\"", "北京"] * 250, "c": [0.5, None] * 500})
+    origin = Origin("csv", quoted=("b",))
+    write_table(frame, tmp_path / "whole" / name, origin)
+    monkeypatch.setattr(writers, "_PART_ROWS", 300)  # so that a Parquet file is joined from parts
+    write_frames(halves(frame), tmp_path / "parts" / name, origin)
+    if name.endswith(".parquet"):
+        assert pl.read_parquet(tmp_path / "parts" / name).equals(frame)
+    else:
+        assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert [item.name for item in (tmp_path / "parts").iterdir()] == [name]
+
+
+def test_a_letter_in_a_late_frame_turns_the_whole_file_to_utf8(tmp_path):
+    frames = halves(pl.DataFrame({"a": ["é", "北京"]}))
+    write_frames(frames, tmp_path / "out.csv", Origin("csv", encoding="cp1252"))
+    assert (tmp_path / "out.csv").read_text(encoding="utf-8") == "a\né\n北京\n"
+    write_frames(halves(pl.DataFrame({"a": ["é", "ü"]})), tmp_path / "own.csv", Origin("csv", encoding="cp1252"))
+    assert (tmp_path / "own.csv").read_text(encoding="cp1252") == "a\né\nü\n"
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.parquet"])
+def test_nothing_is_left_when_a_late_frame_fails(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(writers, "_PART_ROWS", 1)
+    (tmp_path / name).write_text("before")
+
+    def frames():
+        yield pl.DataFrame({"a": [1]})
+        raise GenwrightError("GW-0222", "Nothing fulfils it", "Ask for less")
+
+    with pytest.raises(GenwrightError, match="GW-0222"):
+        write_frames(frames(), tmp_path / name, Origin("csv"))
+    assert (tmp_path / name).read_text() == "before"
+    assert [item.name for item in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_disk_is_said_for_parquet_too():
+    with pytest.raises(OSError, match="space") as error, writers._disk_errors():
+        pl.DataFrame({"a": range(100_000)}).write_parquet("/dev/full")
+    assert error.value.errno == errno.ENOSPC

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import polars as pl
@@ -13,6 +14,7 @@ from genwright.codecs.grid import build_grid
 from genwright.codecs.identifiers import Pattern, Sequence, Universal, UsedValues
 from genwright.codecs.tally import FreshTally, NumberTally, RowSample, WordTally, numbers_of
 from genwright.codecs.words import TextModel
+from genwright.data.ahead import cores
 from genwright.data.columns import Column
 from genwright.data.schema import Schema
 
@@ -39,13 +41,18 @@ def build_coders(
     fresh = [column.name for column in schema.columns if column.kind in ("text", "identifier")]
     words = RowSample(fresh, _WORD_ROWS, seed)
     rows = 0
-    for batch in batches:
-        rows += batch.height
-        numbers.add(batch)
-        words.add(batch)
-        for column, tally in zip(schema.columns, tallies, strict=True):
-            if tally is not None:
-                tally.add(batch[column.name])
+    with ThreadPoolExecutor(cores()) as pool:
+        for batch in batches:
+            rows += batch.height
+            adding = [
+                pool.submit(tally.add, batch[column.name])
+                for column, tally in zip(schema.columns, tallies, strict=True)
+                if tally is not None
+            ]
+            numbers.add(batch)
+            words.add(batch)
+            for done in adding:
+                done.result()
     samples = {name: sample[name] for sample in (numbers.rows(), words.rows()) for name in sample.columns}
     coders: list[Coder] = []
     for column, tally in zip(schema.columns, tallies, strict=True):

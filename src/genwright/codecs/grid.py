@@ -7,6 +7,7 @@ codes: read it next.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -84,6 +85,10 @@ class Grid:
         """(cells,): how many slices each cell has; 1 for an atom."""
         return np.diff(self.first)
 
+    @functools.cached_property
+    def _cell_of_slice(self) -> np.ndarray:
+        return np.repeat(np.arange(self.cells), self.slices)
+
     def locate(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Cell and slice of each value; a value that stands in no slice goes to the nearest one."""
         ticks = self.scale.ticks(values)
@@ -94,7 +99,7 @@ class Grid:
             with np.errstate(invalid="ignore"):
                 nearer = (self.starts[after] - ticks) < (ticks - self.ends[at])
             at = np.where(beyond & nearer, after, at)
-        cell = np.searchsorted(self.first, at, side="right") - 1
+        cell = self._cell_of_slice[at]
         return cell, at - self.first[cell]
 
     def draw(self, cell: np.ndarray, part: np.ndarray, generator: np.random.Generator, *, whole: bool) -> np.ndarray:

@@ -18,6 +18,7 @@ from genwright.codecs.fresh import FixedCoder, FreshCoder
 from genwright.codecs.identifiers import identifier_source
 from genwright.codecs.words import TextModel
 from genwright.contract import FREE, PRESENT, DataSpec, Span
+from genwright.data.ahead import ahead
 from genwright.data.columns import Column
 from genwright.data.schema import Schema
 from genwright.errors import GenwrightError
@@ -64,11 +65,12 @@ class TableCodec:
         if ledger is not None:
             raise GenwrightError("GW-0601", "This codec looks at the data without noise", "Train without privacy")
         coders, rows = build_coders(batches(), schema, bins, slices, most_values, rare_below, seed)
-        blank = [np.zeros(size, dtype=np.int64) for coder in coders for size in coder.sizes()]
-        counting = cls(schema, coders, blank, rows)
-        for batch in batches():
-            counting._count(batch)
-        return cls(schema, coders, counting.counts, rows)
+        counts = [np.zeros(size, dtype=np.int64) for coder in coders for size in coder.sizes()]
+        counting = cls(schema, coders, counts, rows)
+        for counted in ahead(counting._counted, batches()):
+            for total, count in zip(counts, counted, strict=True):
+                total += count
+        return cls(schema, coders, counts, rows)
 
     def encode(self, frame: pl.DataFrame) -> np.ndarray:
         """(n, spans) uint16 codes of a typed frame.
@@ -77,7 +79,7 @@ class TableCodec:
         rare (if there are rare ones, else the most frequent), missing values of a complete column as its usual code.
         """
         codes = self._codes(frame)
-        return np.where(codes == FREE, self._usual, codes).astype(np.uint16)
+        return np.ascontiguousarray(np.where(codes == FREE, self._usual, codes), dtype=np.uint16)
 
     def encode_partial(self, frame: pl.DataFrame) -> np.ndarray:
         """(n, spans) int64 codes with FREE where a value is unknown or its column is not in the frame; PRESENT where
@@ -179,19 +181,22 @@ class TableCodec:
             spans.append(Span(column=self.schema.names[0], frequency=(1.0,), ordered_from=1))
         return DataSpec(kind="row", shape=(len(spans),), spans=tuple(spans))
 
-    def _count(self, batch: pl.DataFrame) -> None:
-        codes = self._codes(batch)
+    def _counted(self, batch: pl.DataFrame) -> list[np.ndarray]:
+        """For each span how often each code occurs in typed rows."""
+        codes, counts = self._codes(batch), list[np.ndarray]()
         for coder, span in zip(self.coders, self._spans, strict=True):
-            inside = np.ones(len(codes), dtype=bool)
+            inside = None
             for place, at in enumerate(range(span.start, span.stop)):
                 if place == 1:  # a refining span counts only where its parent is refined
                     parent = codes[:, at - 1]
                     inside = (parent != FREE) & coder.refined()[np.maximum(parent, 0)]
-                known = codes[inside, at]
-                self.counts[at] += np.bincount(known[known != FREE], minlength=len(self.counts[at]))
+                known = codes[:, at] if inside is None else codes[inside, at]
+                counts.append(np.bincount(known[known != FREE], minlength=len(self.counts[at])))
+        return counts
 
     def _codes(self, frame: pl.DataFrame) -> np.ndarray:
-        codes, known = np.full((frame.height, len(self.counts)), FREE, dtype=np.int64), set(frame.columns)
+        shape, known = (frame.height, len(self.counts)), set(frame.columns)
+        codes = np.full(shape, FREE, dtype=np.int64, order="F")  # written and counted column by column
         for coder, span in zip(self.coders, self._spans, strict=True):
             if coder.column.name in known:
                 for at, part in zip(range(span.start, span.stop), coder.encode(frame[coder.column.name]), strict=True):

@@ -1,7 +1,7 @@
 """Coded examples, and which of them a step sees.
 
-`Examples` are codes or pixels, on disk in a nameless temporary file when they came as blocks; `batch_rows` is a pure
-function of (seed, step), so a resumed run sees the same batches without any saved iterator. Read `training/loop.py` next.
+`Examples` are codes or pixels, very many codes in a nameless temporary file; `batch_rows` is a pure function of
+(seed, step), so a resumed run sees the same batches without any saved iterator. Read `training/loop.py` next.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import torch
 from genwright.contract import Batch
 
 FIT_ROWS, FIT_IMAGES = 8192, 512  # in one batch of `once`
+IN_MEMORY = 2**30  # bytes of coded rows
 
 
 class ExampleSet(Protocol):
@@ -48,7 +49,7 @@ class Examples:
     """N coded examples and, where there are classes, their labels; `batch` makes them what a model sees."""
 
     x: np.ndarray
-    """(N, spans) uint16 codes of rows, or (N, channels, height, width) uint8 pixels."""
+    """(N, spans) uint8 or uint16 codes of rows, or (N, channels, height, width) uint8 pixels."""
     labels: np.ndarray | None = None
     """(N,) class labels."""
 
@@ -60,7 +61,7 @@ class Examples:
         labels = None
         if self.labels is not None:
             labels = torch.from_numpy(self.labels[chosen].astype(np.int64)).to(device, non_blocking=True)
-        if self.x.dtype == np.uint8:
+        if self.x.ndim > 2:
             pixels = torch.tensor(self.x[chosen]).to(device, non_blocking=True)
             return Batch(pixels.float().div_(127.5).sub_(1.0), labels)
         return Batch(torch.from_numpy(self.x[chosen].astype(np.int64)).to(device, non_blocking=True), labels)
@@ -88,22 +89,25 @@ class Examples:
         return Batch(x, torch.from_numpy(labels).to(device))
 
 
-def codes_on_disk(blocks: Iterable[np.ndarray], width: int) -> np.ndarray:
-    """Blocks of codes, (n, width) uint16, as one memory-mapped matrix in a temporary file.
+def gathered(blocks: Iterable[np.ndarray], rows: int, width: int, *, most_code: int) -> np.ndarray:
+    """Blocks of codes up to `most_code`, (n, width) each and `rows` in all, as one matrix of uint8 or uint16.
 
+    Up to IN_MEMORY bytes it is in memory, as steps read rows from all over it; beyond, memory-mapped from a temporary file.
     The file has no name from the start (where the system allows it), so that it goes away with the process, however that
     ends: coded rows are real rows.
     """
-    rows = 0
+    dtype = np.dtype(np.uint8 if most_code < 256 else np.uint16)
+    if rows * width * dtype.itemsize <= IN_MEMORY:
+        matrix, start = np.empty((rows, width), dtype), 0
+        for block in blocks:
+            matrix[start : start + len(block)] = block
+            start += len(block)
+        return matrix
     with tempfile.TemporaryFile(prefix="genwright-") as file:
         for block in blocks:
-            file.write(np.ascontiguousarray(block, dtype=np.uint16).tobytes())
-            rows += len(block)
+            file.write(np.ascontiguousarray(block, dtype=dtype).tobytes())
         file.flush()
-        shape = (rows, width)
-        if not rows or not width:
-            return np.empty(shape, np.uint16)
-        return np.memmap(file, dtype=np.uint16, mode="r", shape=shape)
+        return np.memmap(file, dtype=dtype, mode="r", shape=(rows, width))
 
 
 def batch_rows(rows: int, batch_size: int, *, seed: int, step: int) -> np.ndarray:
@@ -122,12 +126,17 @@ def batch_rows(rows: int, batch_size: int, *, seed: int, step: int) -> np.ndarra
 
 @functools.lru_cache(maxsize=2)
 def _permutation(rows: int, seed: int, epoch: int) -> np.ndarray:
-    return np.random.default_rng([seed, epoch]).permutation(rows)
+    return np.random.default_rng([seed, epoch]).permutation(_numbers(rows))
+
+
+def _numbers(rows: int) -> np.ndarray:
+    """0, 1, ... in as few bytes as hold them: there may be tens of millions."""
+    return np.arange(rows, dtype=np.int32 if rows < 2**31 else np.int64)
 
 
 def split(rows: int, share: float, *, seed: int) -> np.ndarray:
     """A mask of (rows,) with round(share * rows) True, at random by the seed; never all of them, and none if share is 0."""
     chosen = np.zeros(rows, dtype=bool)
     count = min(round(share * rows), max(rows - 1, 0))
-    chosen[np.random.default_rng([seed, rows]).permutation(rows)[:count]] = True
+    chosen[np.random.default_rng([seed, rows]).permutation(_numbers(rows))[:count]] = True
     return chosen

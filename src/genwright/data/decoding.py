@@ -11,9 +11,7 @@ import ctypes
 import io
 import threading
 import warnings
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
@@ -22,6 +20,8 @@ import numpy as np
 # The plugins are named so that Pillow, asked for WebP, does not import all of its others.
 from PIL import GifImagePlugin, Image, ImageColor, JpegImagePlugin, TiffImagePlugin, WebPImagePlugin  # noqa: F401
 from PIL.ExifTags import Base
+
+from genwright.data.ahead import ahead
 
 Fit = Literal["crop", "pad", "stretch"]
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP")
@@ -157,17 +157,7 @@ def in_threads(call: Callable[[int], Result], weights: Sequence[int], threads: i
                 free += weight
                 changed.notify_all()
 
-    pool = ThreadPoolExecutor(threads)
-    waiting: deque[Future[Result]] = deque()
-    try:
-        for place in range(len(weights)):
-            waiting.append(pool.submit(held, place))
-            if len(waiting) > 16 * threads:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:  # also when the user stops: what has not begun never does
-        pool.shutdown(cancel_futures=True)
+    return ahead(held, range(len(weights)), threads=threads, waiting=16 * threads)
 
 
 def _opened(content: bytes) -> Image.Image:

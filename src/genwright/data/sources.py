@@ -45,6 +45,8 @@ class TableSource:
     """False: every cell is text."""
     _frames: Callable[[int], Iterator[pl.DataFrame]] = field(default=lambda rows: iter(()), repr=False)
     _digest: Callable[[], str] = field(default=lambda: "", repr=False)
+    _height: int = 0
+    """Rows, where they are known without reading."""
 
     def batches(self, rows: int = 100_000) -> Iterator[pl.DataFrame]:
         """All rows in order, in frames of `rows` rows (the last may have fewer)."""
@@ -59,6 +61,11 @@ class TableSource:
                 held, count = [whole[rows:]], count - rows
         if count:
             yield pl.concat(held)
+
+    @cached_property
+    def rows(self) -> int:
+        """How many rows there are: for text only a whole reading tells."""
+        return self._height or sum(frame.height for frame in self._frames(100_000))
 
     @cached_property
     def _fingerprint(self) -> str:
@@ -81,7 +88,9 @@ def open_table(source: Any, *, delimiter: str | None = None, encoding: str | Non
     """
     if not isinstance(source, str | Path):
         frame, origin, notes = read_frame(source)
-        return TableSource("frame", frame.columns, origin, notes, True, frame.iter_slices, lambda: digest_frame(frame))
+        return TableSource(
+            "frame", frame.columns, origin, notes, True, frame.iter_slices, lambda: digest_frame(frame), len(frame)
+        )
     path = Path(source).expanduser()
     if path.is_dir():
         raise GenwrightError("GW-0101", f"{path} is a folder, not a table", "Give a file: CSV, Parquet or JSON lines")
@@ -228,9 +237,8 @@ def _open_parquet(path: Path, name: str) -> TableSource:
                 raise GenwrightError("GW-0103", f"{path} is damaged: {error}", "Write it again") from None
             yield plain(frame, [])
 
-    return TableSource(
-        name, columns, Origin("parquet", suffix=split_name(path)[0]), notes, True, frames, lambda: _digest_file(path)
-    )
+    origin = Origin("parquet", suffix=split_name(path)[0])
+    return TableSource(name, columns, origin, notes, True, frames, lambda: _digest_file(path), height)
 
 
 def _digest_file(path: Path) -> str:

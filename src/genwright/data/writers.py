@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import errno
 import gzip
 import io
-from collections.abc import Iterator
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,11 +26,16 @@ from genwright.data.sources import JSON_SUFFIXES, PARQUET_SUFFIXES, TEXT_SUFFIXE
 from genwright.errors import GenwrightError
 from genwright.folder import replacing
 
-_CHUNK_ROWS = 200_000
+_CHUNK_ROWS, _PART_ROWS = 200_000, 500_000
 
 
 def write_table(frame: pl.DataFrame, path: str | Path, origin: Origin) -> None:
-    """Write a frame (as `Schema.format` gives it) to .csv, .tsv, .txt, .parquet or .jsonl, text also as .gz.
+    """Write a frame (as `Schema.format` gives it) to .csv, .tsv, .txt, .parquet or .jsonl, text also as .gz."""
+    write_frames([frame], path, origin)
+
+
+def write_frames(frames: Iterable[pl.DataFrame], path: str | Path, origin: Origin) -> None:
+    """Write frames of the same columns one below the other; at no time are many of them in memory.
 
     Delimiter, quoting, line ends, encoding and column names are the user's own. An existing file is replaced at the
     end, in one step. Raises GW-0115 for a suffix that tells no format, GW-0301 when the file cannot be written.
@@ -44,11 +52,12 @@ def write_table(frame: pl.DataFrame, path: str | Path, origin: Origin) -> None:
         )
     with replacing(path) as temporary, temporary.open("wb") as file:
         if suffix in PARQUET_SUFFIXES:
-            frame.write_parquet(file)
+            _write_parquet(frames, file, path.parent)
         elif suffix in JSON_SUFFIXES:
-            _write_stream(file, packed, _json_texts(frame, origin), "utf-8")
+            _write_stream(file, packed, _json_texts(frames, origin), "utf-8")
         else:
-            _write_stream(file, packed, _text_texts(frame, origin, suffix), _encoding(frame, origin))
+            texts = _text_texts(frames, origin, suffix)
+            _write_stream(file, packed, *_encodable(texts, origin.encoding if origin.format == "csv" else "utf-8"))
 
 
 def to_user_frame(frame: pl.DataFrame, origin: Origin) -> Any:
@@ -68,28 +77,76 @@ def _write_stream(file: IO[bytes], packed: bool, texts: Iterator[str], encoding:
             target.write(encoder.encode(text))
 
 
-def _encoding(frame: pl.DataFrame, origin: Origin) -> str:
-    """The user's encoding; UTF-8 if it lacks a letter that a changed schema or model brought in."""
-    if origin.format != "csv" or origin.encoding.startswith("utf"):
-        return origin.encoding if origin.format == "csv" else "utf-8"
+def _write_parquet(frames: Iterable[pl.DataFrame], file: IO[bytes], beside: Path) -> None:
+    """A few large frames at a time, as files of their own beside the place, which are then joined."""
+    with tempfile.TemporaryDirectory(dir=beside, prefix=".parts-") as folder:
+        parts = list[Path]()
+        for frame in _large(frames):
+            parts.append(Path(folder) / f"{len(parts)}.parquet")
+            with _disk_errors():
+                frame.write_parquet(parts[-1])
+        if len(parts) == 1:
+            with parts[0].open("rb") as whole:
+                shutil.copyfileobj(whole, file)
+        else:
+            with _disk_errors():
+                pl.scan_parquet(parts, glob=False).sink_parquet(file, row_group_size=_CHUNK_ROWS)
+
+
+@contextlib.contextmanager
+def _disk_errors() -> Iterator[None]:
+    """What polars says of a full disk, as what Python says of one."""
     try:
-        for column in frame.get_columns():
-            if column.dtype == pl.String:
-                "".join(column.unique().drop_nulls().to_list()).encode(origin.encoding)
-    except UnicodeEncodeError:
-        return "utf-8"
-    return origin.encoding
+        yield
+    except pl.exceptions.ComputeError as error:
+        full = f"os error {errno.ENOSPC}" in str(error)
+        raise OSError(errno.ENOSPC if full else errno.EIO, str(error)) from error
 
 
-def _text_texts(frame: pl.DataFrame, origin: Origin, suffix: str) -> Iterator[str]:
+def _large(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """The same rows in frames of at least _PART_ROWS rows, the last of what is left."""
+    held, count = list[pl.DataFrame](), 0
+    for frame in frames:
+        held.append(frame)
+        count += len(frame)
+        if count >= _PART_ROWS:
+            yield pl.concat(held)
+            held, count = [], 0
+    if held:
+        yield pl.concat(held)
+
+
+def _encodable(texts: Iterator[str], encoding: str) -> tuple[Iterator[str], str]:
+    """The texts and the encoding for them: UTF-8 if the user's lacks a letter that a changed schema or model brought in."""
+    if encoding.startswith("utf"):
+        return texts, encoding
+    spool = tempfile.TemporaryFile("w+", encoding="utf-8", newline="")  # noqa: SIM115  # read on below
+    for text in texts:
+        spool.write(text)
+        try:
+            text.encode(encoding)
+        except UnicodeEncodeError:
+            encoding = "utf-8"
+    spool.seek(0)
+
+    def again() -> Iterator[str]:
+        with spool:
+            while text := spool.read(1 << 20):
+                yield text
+
+    return again(), encoding
+
+
+def _text_texts(frames: Iterable[pl.DataFrame], origin: Origin, suffix: str) -> Iterator[str]:
     """The file's text in pieces. Cells are quoted here and not by polars, which knows no habit of single columns."""
     delimiter = _delimiter(origin, suffix)
-    if origin.header or origin.format != "csv":
-        names = [str(origin.user_name(name) or "") for name in frame.columns]
-        header = pl.DataFrame({f"{at}": [name] for at, name in enumerate(names)})
-        yield _lines(header, delimiter, origin, tuple(header.columns) if origin.quoted_header else ())
-    for part in frame.iter_slices(_CHUNK_ROWS):
-        yield _lines(part, delimiter, origin, origin.quoted)
+    for number, frame in enumerate(frames):
+        if not number and (origin.header or origin.format != "csv"):
+            names = [str(origin.user_name(name) or "") for name in frame.columns]
+            header = pl.DataFrame({f"{at}": [name] for at, name in enumerate(names)})
+            yield _lines(header, delimiter, origin, tuple(header.columns) if origin.quoted_header else ())
+        for part in frame.iter_slices(_CHUNK_ROWS):
+            yield _lines(part, delimiter, origin, origin.quoted)
 
 
 def _lines(frame: pl.DataFrame, delimiter: str, origin: Origin, quoted: tuple[str, ...]) -> str:
@@ -118,14 +175,14 @@ def _delimiter(origin: Origin, suffix: str) -> str:
     return origin.delimiter
 
 
-def _json_texts(frame: pl.DataFrame, origin: Origin) -> Iterator[str]:
-    names = {name: str(origin.user_name(name)) for name in frame.columns}
-    if len(set(names.values())) == len(names):
-        frame = frame.rename(names)
-    for part in frame.with_columns(pl.selectors.float().fill_nan(None)).iter_slices(_CHUNK_ROWS):
-        buffer = io.BytesIO()
-        part.write_ndjson(buffer)
-        yield buffer.getvalue().decode()
+def _json_texts(frames: Iterable[pl.DataFrame], origin: Origin) -> Iterator[str]:
+    for frame in frames:
+        names = {name: str(origin.user_name(name)) for name in frame.columns}
+        named = frame.rename(names) if len(set(names.values())) == len(names) else frame
+        for part in named.with_columns(pl.selectors.float().fill_nan(None)).iter_slices(_CHUNK_ROWS):
+            buffer = io.BytesIO()
+            part.write_ndjson(buffer)
+            yield buffer.getvalue().decode()
 
 
 def _to_pandas(frame: pl.DataFrame, origin: Origin) -> Any:

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from genwright.data.ahead import cores
 from genwright.metrics.nearest import Encoded
 from genwright.metrics.risks import Attacked, Rate, rate
-from genwright.metrics.threads import cores
 
 BLOCK_CELLS = 2**17  # targets x rows that stay in a processor's second-level cache
 TOLERANCE = 0.05

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from genwright.metrics.threads import cores
+from genwright.data.ahead import cores
 from genwright.metrics.view import View
 
 LEAF_ROWS = 1024

@@ -7,17 +7,12 @@ One thread per fit also makes the result independent of the number of cores.
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
+from genwright.data.ahead import cores
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -68,7 +68,7 @@ class CTGAN(GenerativeModel):
         self.register_buffer("starts", torch.tensor([0, *self.sizes]).cumsum(0)[:-1], persistent=False)
         self.register_buffer("conditioned", _of_conditions(columns), persistent=False)
         self.register_buffer("calibration", torch.zeros(len(frequency)))
-        self.register_buffer("slices", slice_shares(spec, None))
+        self.register_buffer("slices", slice_shares(spec))
         self.generator = RowGenerator(frequency, width=width, depth=depth, latent=latent)
         self.critic = RowCritic(len(frequency), width=width, depth=depth, packing=packing)
 
@@ -105,8 +105,7 @@ class CTGAN(GenerativeModel):
     def fit(self, batches: Iterable[Batch], ledger: Any) -> None:
         """Shares of slices in each cell; and weights on the codes that give sampled columns the marginals of the spec."""
         if any(span.parent is not None for span in self.spec.spans):
-            codes = torch.cat([batch.x.to("cpu", torch.int32) for batch in batches])
-            self.slices = slice_shares(self.spec, codes.numpy()).to(self.slices.device)
+            self.slices = slice_shares(self.spec, (batch.x.cpu().numpy() for batch in batches)).to(self.slices.device)
         hidden = self._hidden(CALIBRATION_ROWS, torch.Generator(self.frequency.device).manual_seed(0))
         last = self.generator.logits
         columns = zip(*(values.split(self.sizes) for values in (last.weight, last.bias, self.frequency)), strict=True)

@@ -65,7 +65,7 @@ class Mixture(GenerativeModel):
         self.register_buffer("weights", torch.full((components,), 1 / components))
         self.register_buffer("tables", frequency.expand(components, -1).clone())
         self.register_buffer("rows", torch.zeros(()))  # how many rows there are, by noisy counts
-        self.register_buffer("slices", slice_shares(spec, None))
+        self.register_buffer("slices", slice_shares(spec))
 
     @staticmethod
     def plan(
@@ -88,7 +88,7 @@ class Mixture(GenerativeModel):
         target = _target(marginals)
         fitting = Fitting(target, together.open(marginals.columns, self.components), generator)
         if ledger is None:
-            self.slices = slice_shares(self.spec, codes)
+            self.slices = slice_shares(self.spec, [codes])
             for u, v in np.argwhere(np.triu(marginals.pairs)):
                 _measure(marginals, target, u, v, 1)
         else:

@@ -47,7 +47,7 @@ class MST(GenerativeModel):
         ones = [torch.tensor(spec.spans[at].frequency) for at in self.leaders]
         self.register_buffer("chances", torch.cat(ones))  # (codes of the one above, codes) of each column in turn, flat
         self.register_buffer("rows", torch.zeros(()))  # how many rows there are, by noisy counts
-        self.register_buffer("slices", slice_shares(spec, None))
+        self.register_buffer("slices", slice_shares(spec))
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
         """As in torch, but the buffers take the sizes of what is loaded: they depend on the tree."""
@@ -66,7 +66,7 @@ class MST(GenerativeModel):
         codes = torch.cat([batch.x.cpu() for batch in batches]).numpy().astype(np.int64)
         marginals = Marginals(codes[:, self.leaders], self.sizes, self._ordered_from(), ledger, source=source)
         if ledger is None:
-            self.slices = slice_shares(self.spec, codes)
+            self.slices = slice_shares(self.spec, [codes])
         ones = [shares(column.counts) for column in marginals.columns]
         edges = _edges(marginals, ones)
         order, above = _walk(list(edges), len(ones))

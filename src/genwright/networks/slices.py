@@ -3,7 +3,7 @@ alone, as often as they were seen or evenly."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import torch
@@ -12,23 +12,23 @@ from torch import Tensor
 from genwright.contract import DataSpec, Span
 
 
-def slice_shares(spec: DataSpec, codes: np.ndarray | None) -> Tensor:
+def slice_shares(spec: DataSpec, blocks: Iterable[np.ndarray] = ()) -> Tensor:
     """For each refining span the (cells, slices) shares of its codes, flat, one after the other.
 
-    From (rows, spans) codes; without any, or for a cell that no row has, all slices are as likely.
+    From blocks of (rows, spans) codes; without any, or for a cell that no row has, all slices are as likely.
     """
+    refining = {at: span.parent for at, span in enumerate(spec.spans) if span.parent is not None}
+    counts = {at: np.zeros(spec.spans[parent].size * spec.spans[at].size) for at, parent in refining.items()}
+    for codes in blocks:
+        for at, parent in refining.items():
+            places = codes[:, parent].astype(np.int64) * spec.spans[at].size + codes[:, at]
+            counts[at] += np.bincount(places, minlength=len(counts[at]))
     tables = [torch.empty(0)]
-    for at, span in enumerate(spec.spans):
-        if span.parent is not None:
-            cells = spec.spans[span.parent].size
-            counts = np.zeros(cells * span.size)
-            if codes is not None:
-                counts += np.bincount(codes[:, span.parent] * span.size + codes[:, at], minlength=len(counts))
-            table = counts.reshape(cells, span.size)
-            seen = table.sum(1, keepdims=True)
-            tables.append(
-                torch.from_numpy(np.where(seen > 0, table / np.maximum(seen, 1), 1 / span.size)).float().ravel()
-            )
+    for at, count in counts.items():
+        table = count.reshape(-1, spec.spans[at].size)
+        seen = table.sum(1, keepdims=True)
+        shares = np.where(seen > 0, table / np.maximum(seen, 1), 1 / table.shape[1])
+        tables.append(torch.from_numpy(shares).float().ravel())
     return torch.cat(tables)
 
 

@@ -15,6 +15,11 @@ class Budget:
         self.started = time.monotonic()
         self.seconds, self.reserve = seconds, reserve
 
+    @classmethod
+    def of_run(cls, limit: float | None) -> Budget:
+        """For a whole run of so many seconds: some are kept for calibration, sampling and the report."""
+        return cls(limit, reserve=0.0 if limit is None else min(20.0, 0.4 * limit))
+
     def left(self) -> float:
         """Seconds until the limit; infinite without one."""
         return float("inf") if self.seconds is None else self.started + self.seconds - time.monotonic()
