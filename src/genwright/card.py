@@ -28,6 +28,7 @@ def text(run: Run) -> str:
         + ", ".join(f"{name} {value}" for name, value in facts["versions"].items()),
         f"- **Weights**: SHA-256 {facts['files']['weights.safetensors']}",
         _privacy(facts.get("privacy")),
+        *([f"- **Left out**: {left_out}"] if (left_out := run.never_drawn()) else []),
         "- **Licence**: the samples follow the licence and the rules of the training data.",
     ]
     if outcome.get("cut"):

@@ -149,6 +149,10 @@ class Run(ABC):
                 "Restore the file, or train a new run on the changed data.",
             )
 
+    def never_drawn(self) -> str:
+        """For the card: a sentence on what samples leave out to protect people; empty: nothing."""
+        return ""
+
     def facts(self) -> dict[str, Any]:
         """How the run was made, for report, card and `genwright info`."""
         state = self.state

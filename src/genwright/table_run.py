@@ -223,6 +223,8 @@ class TableRun(Run):
         synthetic = self.sample_typed(min(len(train), FRAME_ROWS), seed=seed)
         scores = score(train, holdout, synthetic, kinds, target=target, effort=effort, seed=seed, progress=advance)
         facts = self.facts() | self._kept_rules(table, train, synthetic)
+        if shares := self.codec.rare_shares():
+            facts["rare"] = {name: f"{share:.2%}" for name, share in shares.items()}
         write_report(Path(out or self.folder), scores, facts, language=language)
         return Report(scores, facts)
 
@@ -235,6 +237,18 @@ class TableRun(Run):
             real = {str(rule): float(rule.broken(train).mean()) for rule in self.rules}  # type: ignore[arg-type]
         shares = {rule: {"real": real[rule], "synthetic": float(mask.to_numpy().mean())} for rule, mask in made.items()}
         return {"rules": shares} if shares else {}
+
+    def never_drawn(self) -> str:
+        below, shares = self.settings.table.rare_below, self.codec.rare_shares()
+        if below == 1 or self.settings.epsilon:  # a guarantee has its own way with what is rare
+            return ""
+        worst = max(shares, key=shares.__getitem__, default="")
+        cost = f"in {worst!r}, where it matters most, {shares[worst]:.2%} of the rows" if worst else "no row"
+        return (
+            f"words that fewer than {below} training rows have, and numbers beyond row {below} from either end of a column, "
+            f"are never drawn, as they could name a person (`--table.rare_below`). For words that concerns {cost}, for numbers at "
+            f"most {2 * (below - 1)} rows a column; by so much the shape error of a column cannot be smaller."
+        )
 
     def first_samples(self, advance: Advance) -> Path:
         """As many synthetic rows as the settings say, in samples/."""

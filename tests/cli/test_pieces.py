@@ -47,8 +47,10 @@ def test_a_file_of_many_pieces_holds_the_same_rows(suffix, run, tmp_path):
     run.write_samples(tmp_path / f"made{suffix}", 250)
     read = {".csv": pl.read_csv, ".parquet": pl.read_parquet, ".jsonl": pl.read_ndjson}[suffix]
     wanted = run.codec.schema.format(run.sample_typed(250))
-    assert read(tmp_path / f"made{suffix}").select(pl.all().cast(pl.String)).equals(
-        wanted.select(pl.all().cast(pl.String)), null_equal=True
+    assert (
+        read(tmp_path / f"made{suffix}")
+        .select(pl.all().cast(pl.String))
+        .equals(wanted.select(pl.all().cast(pl.String)), null_equal=True)
     )
 
 
@@ -58,7 +60,17 @@ def test_a_dry_run_tells_all_parts_and_leaves_nothing(run, capsys, monkeypatch, 
     main(["train", data, "--steps", "40", "--model.width", "32", "--model.hidden", "16", "--dry-run", "--quiet"])
     shown = capsys.readouterr().out
     total, *parts = (float(number) for number in re.findall(r"(\d+) s\b", shown))
-    assert re.search(r"preparation, \d+ s for 40 steps of \d+ ms, \d+ s fitting, \d+ s for samples, \d+ s for the", shown)
+    assert re.search(
+        r"preparation, \d+ s for 40 steps of \d+ ms, \d+ s fitting, \d+ s for samples, \d+ s for the", shown
+    )
     assert total == pytest.approx(sum(parts), abs=3)
     assert 0.1 < float(re.search(r"Memory\s+about ([\d.]+) GB", shown)[1]) < 8
     assert not list(tmp_path.iterdir())
+
+
+def test_the_card_tells_what_is_left_out_and_its_cost(run):
+    card = (run.folder / "card.md").read_text()
+    shares = run.codec.rare_shares()
+    worst = max(shares, key=shares.get)
+    assert f"in {worst!r}, where it matters most, {shares[worst]:.2%} of the rows" in card
+    assert "`--table.rare_below`" in card

@@ -244,7 +244,7 @@ def halves(frame: pl.DataFrame) -> list[pl.DataFrame]:
 
 @pytest.mark.parametrize("name", ["out.csv", "out.csv.gz", "out.tsv", "out.jsonl", "out.parquet"])
 def test_many_frames_are_written_as_one_would_be(name, tmp_path, monkeypatch):
-    frame = pl.DataFrame({"a": range(1000), "b": [None, "x,y", "\"z\"", "北京"] * 250, "c": [0.5, None] * 500})
+    frame = pl.DataFrame({"a": range(1000), "b": [None, "x,y", '"z"', "北京"] * 250, "c": [0.5, None] * 500})
     origin = Origin("csv", quoted=("b",))
     write_table(frame, tmp_path / "whole" / name, origin)
     monkeypatch.setattr(writers, "_PART_ROWS", 300)  # so that a Parquet file is joined from parts

@@ -157,7 +157,7 @@ class CategoryCoder:
         self.column, self.kept, self.missing, self.rare = column, kept, missing, rare
         self.shares = shares
         self._shift = int(missing) + int(rare)
-        self._rare_code = int(missing) if rare else FREE
+        self.rare_code = int(missing) if rare else FREE
         lookup: list[str | None] = [None] * self._shift + list(kept)
         self._lookup = pl.Series(column.name, lookup, dtype=pl.String)
         self._codes = {word: code + self._shift for code, word in enumerate(kept)}
@@ -185,7 +185,7 @@ class CategoryCoder:
         if not self.sizes():
             return []
         words = values.cast(pl.String)
-        codes = words.replace_strict(self._codes, default=self._rare_code, return_dtype=pl.Int64)
+        codes = words.replace_strict(self._codes, default=self.rare_code, return_dtype=pl.Int64)
         gone = 0 if self.missing else FREE
         result = np.where(words.is_null().to_numpy(), gone, codes.fill_null(FREE).to_numpy())
         return [result]
@@ -193,7 +193,7 @@ class CategoryCoder:
     def decode(self, codes: list[np.ndarray], rows: int, generator: np.random.Generator, first_row: int) -> pl.Series:
         at = codes[0] if codes else np.zeros(rows, dtype=np.int64)
         if self.rare:
-            rare = at == self._rare_code
+            rare = at == self.rare_code
             drawn = generator.choice(len(self.kept), size=int(rare.sum()), p=self.shares) + self._shift
             at = at.copy()
             at[rare] = drawn

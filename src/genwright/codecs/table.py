@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from genwright.codecs.build import build_coders
-from genwright.codecs.columns import Coder, category_coder, grid_coder
+from genwright.codecs.columns import CategoryCoder, Coder, category_coder, grid_coder
 from genwright.codecs.fresh import FixedCoder, FreshCoder
 from genwright.codecs.identifiers import identifier_source
 from genwright.codecs.words import TextModel
@@ -129,6 +129,15 @@ class TableCodec:
                 parts = [codes[:, at] for at in range(span.start, span.stop)]
                 columns.append(coder.decode(parts, len(codes), generator, first_row).alias(name))
         return pl.DataFrame(columns)
+
+    def rare_shares(self) -> dict[str, float]:
+        """Share of the training rows, by column, whose word too few rows have: it is never drawn, so that the column's
+        total variation distance from them cannot fall below this."""
+        shares = {}
+        for coder, span in zip(self.coders, self._spans, strict=True):
+            if isinstance(coder, CategoryCoder) and coder.rare and self.counts[span.start][coder.rare_code]:
+                shares[coder.column.name] = float(self.counts[span.start][coder.rare_code] / max(self.rows, 1))
+        return shares
 
     def to_json(self) -> dict[str, Any]:
         """What is not in `arrays`, as JSON values."""

@@ -261,6 +261,10 @@ FACTS: dict[str, tuple[str, str]] = {
     "fact.versions": ("Versions", "版本"),
     "fact.files": ("Files", "文件"),
     "fact.report": ("This report", "本报告"),
+    "fact.rare": (
+        "Words too rare to be drawn: share of each column's rows, below which its shape error cannot fall",
+        "因过于罕见而不生成的取值：占各列行数的比例，该列的形状误差不可能低于此值",
+    ),
     "fact.rules": ("Rules: share of rows that break each", "规则：违反各条规则的行所占比例"),
     "fact.epsilon": ("epsilon", "epsilon"),
     "fact.delta": ("delta", "delta"),
