@@ -246,8 +246,8 @@ class TableRun(Run):
         cost = f"in {worst!r}, where it matters most, {shares[worst]:.2%} of the rows" if worst else "no row"
         return (
             f"words that fewer than {below} training rows have, and numbers beyond row {below} from either end of a column, "
-            f"are never drawn, as they could name a person (`--table.rare_below`). For words that concerns {cost}, for numbers at "
-            f"most {2 * (below - 1)} rows a column; by so much the shape error of a column cannot be smaller."
+            "are never drawn, as they could name a person (`--table.rare_below`). For words that concerns "
+            f"{cost}, for numbers at most {2 * (below - 1)} rows a column; no shape error can fall below that."
         )
 
     def first_samples(self, advance: Advance) -> Path:
