@@ -18,6 +18,7 @@ import torch
 from genwright.contract import Batch
 
 FIT_ROWS, FIT_IMAGES = 8192, 512  # in one batch of `once`
+AT_ONCE_CODES = 2**17
 IN_MEMORY = 2**30  # bytes of coded rows
 
 
@@ -72,7 +73,7 @@ class Examples:
 
     @property
     def at_once(self) -> int:
-        return 2048 if self.x.ndim == 2 else 256
+        return min(2048, max(AT_ONCE_CODES // max(self.x.shape[1], 1), 32)) if self.x.ndim == 2 else 256
 
     def once(self, device: torch.device) -> Iterator[Batch]:
         size = FIT_ROWS if self.x.ndim == 2 else FIT_IMAGES

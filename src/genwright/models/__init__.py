@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 Settings = Mapping[str, object]
 NO_SETTINGS: Settings = {}
 FEW_COLUMNS = 10  # tables with more are gone through less often
+MOST_CELLS = 2**16  # rows x columns of a batch: what a step holds in memory grows with them
 FEW_IMAGES = 5000  # below, a critic learns the training images by heart
 
 
@@ -174,7 +175,7 @@ def _batch_size(rows: int) -> int:
 
 
 def _tabular_ar_presets(preset: str, extent: Extent, timed: bool) -> dict[str, object]:
-    batch_size = _batch_size(extent.examples)
+    batch_size = min(_batch_size(extent.examples), max(int(MOST_CELLS / max(extent.each, 1)), 32))
     passes, most = {"quick": (17.0, 650), "good": (27.0, 1300), "best": (54.0, 2600)}[preset]
     # A pass over a wide row teaches more, what is common to rows and what is of this one alone: it is seen less often.
     passes *= min(max(1 - 0.08 * (extent.each - FEW_COLUMNS), 0.6), 1.0)

@@ -19,7 +19,7 @@ from genwright.networks.calibration import calibration_weights
 from genwright.networks.parallel import generators, on_all_cores
 from genwright.networks.row import RowNetwork, Tables
 
-CALIBRATION_ROWS = 20_000
+CALIBRATION_ROWS, CALIBRATION_CODES = 20_000, 2**24  # of wide rows fewer, for memory
 ROWS_AT_ONCE = 4_096  # rows whose activations fit the cache of a core; sampling is bound by memory beyond
 MOST_PROPOSALS = 16  # for each row that is drawn within factors
 
@@ -55,22 +55,20 @@ class TabularAR(GenerativeModel):
         self.register_buffer("calibration", torch.zeros(len(self.frequency)))
 
     def draw(self, phase: Phase, batch: Batch) -> Batch:
-        """Adds `earlier` (B, T, T), which spans each span may see, and `keep` (B, hidden), the factors of dropout."""
+        """Adds `rank` (B, T), the place of each span in the row's order, and `keep` (B, hidden), the factors of dropout."""
         rows, spans = batch.x.shape
         random = torch.rand(rows, spans, device=batch.x.device)[:, self.leader]
         table = torch.arange(spans, device=batch.x.device)[self.leader].to(random.dtype)
         reads_table = torch.rand(rows, 1, device=batch.x.device) < self.table_order
         place = torch.where(reads_table, table, random)
         # A refining span shares its parent's place, and ties go by position: it comes directly after its parent.
-        tie = torch.ones(spans, spans, dtype=torch.bool, device=batch.x.device).tril(-1)
-        before, after = place[:, None, :], place[:, :, None]
-        earlier = (before < after) | ((before == after) & tie)
+        rank = place.argsort(dim=1, stable=True).argsort(1)
         keep = torch.rand(rows, self.hidden, device=batch.x.device) >= self.dropout
-        return batch.drawing(earlier=earlier, keep=keep / (1 - self.dropout))
+        return batch.drawing(rank=rank, keep=keep / (1 - self.dropout))
 
     def loss(self, phase: Phase, batch: Batch) -> dict[str, Tensor]:
         """Negative log-likelihood of each row under its order, in nats."""
-        return {"nll": -self.net.log_likelihood(batch.x, batch.drawn["earlier"], batch.drawn["keep"])}
+        return {"nll": -self.net.log_likelihood(batch.x, batch.drawn["rank"], batch.drawn["keep"])}
 
     @torch.no_grad()
     def fit(self, batches: Iterable[Batch], ledger: Any) -> None:
@@ -81,7 +79,8 @@ class TabularAR(GenerativeModel):
         """
         self.calibration.zero_()
         generator = torch.Generator(self.calibration.device).manual_seed(0)
-        free = torch.full((CALIBRATION_ROWS, len(self.leader)), FREE, device=self.calibration.device)
+        rows = min(CALIBRATION_ROWS, max(CALIBRATION_CODES // len(self.leader), 2_000))
+        free = torch.full((rows, len(self.leader)), FREE, device=self.calibration.device)
         self._complete(free, self.net.tables(), generator, calibrate=True)
 
     @torch.no_grad()

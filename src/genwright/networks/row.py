@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from genwright.contract import Span
 
 RAREST = 1e-6  # a code that no training row has is this likely before training, so that its logit stays finite
+MOST_PAIRED = 128  # spans up to which a mask of pairs is faster than running sums
 MOST_EXTREME_RANK = 2e-4  # ranks are kept this far from 0 and 1, or their normal scores would be infinite
 
 
@@ -35,8 +36,8 @@ class Tables(NamedTuple):
 class RowNetwork(nn.Module):
     """Conditionals of every span of a coded row, given any others.
 
-    In shapes, B is rows, T spans, V the codes of all spans together; `earlier[b, t, s]` says that row b knows span s
-    when span t is predicted.
+    In shapes, B is rows, T spans, V the codes of all spans together; `rank[b, t]` is the place of span t in the order of
+    row b: when it is predicted, the spans of lower ranks are known.
     """
 
     offset: Tensor
@@ -117,15 +118,10 @@ class RowNetwork(nn.Module):
         smooth = [feature @ weight for feature, weight in zip(features, by_rank.unbind(), strict=True)]
         return free.index_add(0, self.ordered_codes, torch.cat(smooth))
 
-    def log_likelihood(self, codes: Tensor, earlier: Tensor, keep: Tensor) -> Tensor:
+    def log_likelihood(self, codes: Tensor, rank: Tensor, keep: Tensor) -> Tensor:
         """Log-likelihood of each row in nats, (B,). `keep`: (B, hidden) factors of the dropout on the first layer."""
         tables = self.tables()
-        vectors = F.embedding((codes + self.offset)[:, self.coarse], tables.vectors)
-        known = earlier.to(vectors.dtype)
-        context = torch.baddbmm(self.context_bias[None], known[:, :, self.coarse], vectors)
-        if self.refining:
-            context = torch.baddbmm(context, known[:, :, self.refining], self._moves(codes))
-        hidden = F.relu(context.transpose(0, 1))
+        hidden = F.relu(self._contexts(codes, rank, tables.vectors).transpose(0, 1))
         first, *later = zip(self.biases, self.weights, strict=True)
         hidden = F.relu(torch.baddbmm(first[0], hidden, first[1])) * keep
         for bias, weight in later:
@@ -137,6 +133,26 @@ class RowNetwork(nn.Module):
             surprise = F.cross_entropy(torch.addmm(offset, state, head.T), codes[:, span], reduction="none")
             total = total - surprise * self.applies(span, codes)
         return total
+
+    def _contexts(self, codes: Tensor, rank: Tensor, table: Tensor) -> Tensor:
+        """(B, T, width): for each span the vectors of all spans that come earlier, added up. With many spans by running
+        sums along the order, whose work and memory grow with T and not with its square."""
+        vectors = F.embedding((codes + self.offset)[:, self.coarse], table)
+        if len(self.sizes) > MOST_PAIRED:
+            added = vectors.new_zeros(*codes.shape, vectors.shape[2]).index_copy(1, self._at(self.coarse), vectors)
+            if self.refining:
+                added = added.index_copy(1, self._at(self.refining), self._moves(codes))
+            order, places = (index[..., None].expand_as(added) for index in (rank.argsort(1), rank))
+            added = added.gather(1, order)
+            return (added.cumsum(1) - added).gather(1, places) + self.context_bias
+        known = (rank[:, None, :] < rank[:, :, None]).to(vectors.dtype)
+        context = torch.baddbmm(self.context_bias[None], known[:, :, self.coarse], vectors)
+        if self.refining:
+            context = torch.baddbmm(context, known[:, :, self.refining], self._moves(codes))
+        return context
+
+    def _at(self, spans: list[int]) -> Tensor:
+        return torch.tensor(spans, device=self.offset.device)
 
     def _moves(self, codes: Tensor) -> Tensor:
         """What the refining spans add: the way from the middle of the parent's cell to the exact place, (B, R, width)."""
