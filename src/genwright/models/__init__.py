@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 Settings = Mapping[str, object]
 NO_SETTINGS: Settings = {}
 FEW_COLUMNS = 10  # tables with more are gone through less often
+MANY_COLUMNS = 500
 MOST_CELLS = 2**16  # rows x columns of a batch: what a step holds in memory grows with them
 FEW_IMAGES = 5000  # below, a critic learns the training images by heart
 
@@ -188,6 +189,10 @@ def _tabular_ar_presets(preset: str, extent: Extent, timed: bool) -> dict[str, o
     }
     if preset != "quick":
         values |= {"model.width": 512, "model.hidden": 128, "model.dropout": 0.35}
+    if extent.each > MANY_COLUMNS:  # each has a network of its own: small ones, or there would be 100 million weights
+        values |= (
+            {"model.width": 128, "model.hidden": 32} if preset == "quick" else {"model.width": 256, "model.hidden": 64}
+        )
     return values
 
 
