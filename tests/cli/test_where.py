@@ -13,7 +13,7 @@ from genwright.codecs.allowed import Allowed
 from genwright.contract import FREE, DataSpec, Span
 from genwright.data.condition_text import condition_of
 from genwright.errors import GenwrightError
-from genwright.models.tabular_ar import TabularAR, effective_number, resampled
+from genwright.models.tabular_ar import TabularAR, categorical, effective_number, resampled
 
 CONDITIONS = [
     "age >= 30 and sex in (Female)",
@@ -169,6 +169,19 @@ def toy() -> TabularAR:
         for name in ("code_vectors", "code_heads", "rank_vectors"):
             getattr(model.net, name).mul_(8)
     return model.eval()
+
+
+def test_rows_together_are_nearer_to_the_chances_than_independent_ones():
+    logits = torch.tensor([[0.1, 0.2, 0.3, 0.4]]).log().expand(1000, 4)
+    for seed in range(5):
+        generator = torch.Generator().manual_seed(seed)
+        codes = torch.stack([categorical(logits, generator) for _ in range(40)])
+        assert torch.allclose(codes.float().mean(0), torch.tensor(2.0), atol=0.8), "every row is drawn as it should be"
+        for code, chance in enumerate((0.1, 0.2, 0.3, 0.4)):
+            assert ((codes == code).sum(1) - 1000 * chance).abs().max() <= 1
+        pairs = torch.corrcoef(codes[:2].float())[0, 1]
+        assert abs(float(pairs)) < 0.12, "draws of two columns know nothing of each other"
+    assert categorical(logits[:1], generator).shape == (1,)
 
 
 def test_the_joint_distribution_is_exact():
