@@ -88,6 +88,7 @@ def gpt(vocabulary: int) -> GPT:
         depth=DEPTH,
         head=HEAD,
         key_heads=0,
+        mixing=3,
         length=DRAWN,
         temperature=1.0,
         top_k=0,

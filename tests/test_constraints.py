@@ -49,6 +49,7 @@ def drawn(codec, constraint, *, length=400, n=LINES, seed=0):
         depth=1,
         head=8,
         key_heads=0,
+        mixing=3,
         length=length,
         temperature=1.0,
         top_k=0,

@@ -23,7 +23,7 @@ TOKENS = torch.tensor([[BEGIN, 5, 6, 7, 1, BEGIN, 9, 3, 4], [BEGIN, 3, 3, 8, 9, 
 def decoder(vocabulary: int = 12, seed: int = 0) -> Decoder:
     """One whose blocks do something: at first they are nothing."""
     torch.manual_seed(seed)
-    net = Decoder(vocabulary, 16, depth=2, heads=2, key_heads=1)
+    net = Decoder(vocabulary, 16, depth=2, heads=2, key_heads=1, mixing=3)
     for parameter in net.blocks.parameters():
         nn.init.normal_(parameter, std=0.3)
     return net

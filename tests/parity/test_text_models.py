@@ -20,7 +20,7 @@ DRAWS = {
 def gpt(**changes):
     """A small one whose blocks do something: at first they are nothing."""
     torch.manual_seed(0)
-    model = GPT(SPEC, **{**SMALL, "key_heads": 0, **DRAWS, **changes}).eval()
+    model = GPT(SPEC, **{**SMALL, "key_heads": 0, "mixing": 3, **DRAWS, **changes}).eval()
     with torch.no_grad():
         for parameter in model.net.blocks.parameters():
             parameter.normal_(std=0.2)

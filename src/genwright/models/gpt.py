@@ -34,6 +34,7 @@ class GPT(GenerativeModel):
         depth: int,
         head: int,
         key_heads: int,
+        mixing: int,
         length: int,
         temperature: float,
         top_k: int,
@@ -50,7 +51,7 @@ class GPT(GenerativeModel):
         heads = max(1, width // head)
         width = heads * head
         groups = next(size for size in range(min(key_heads or heads, heads), 0, -1) if heads % size == 0)
-        self.net = Decoder(spec.vocabulary, width, depth=depth, heads=heads, key_heads=groups)
+        self.net = Decoder(spec.vocabulary, width, depth=depth, heads=heads, key_heads=groups, mixing=mixing)
         if rank:
             adapt(self.net, rank, alpha)
 

@@ -1,17 +1,19 @@
 """Backbones for sequences: a decoder that sees the tokens before, with a memory for drawing one token after another.
 
-Nothing mixes examples, nor documents of one window: tokens attend to their own document's only. `models/gpt.py` trains it.
+Nothing mixes examples, nor documents of one window: tokens attend to their own document's only, and see no others before
+them (`mixing.py`). `models/gpt.py` trains it.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from genwright.contract import BEGIN
+from genwright.networks.mixing import Outside, mixed, mixed_after, outside_of
 
 PERIODS = 10_000.0
 
@@ -21,15 +23,18 @@ class Decoder(nn.Module):
 
     Radford et al. 2019 with what followed: RMS norms without weights before each part (Zhang and Sennrich 2019), rotary
     positions (Su et al. 2021), normalised queries and keys (Henry et al. 2020), several query heads to a key head
-    (Ainslie et al. 2023), squared ReLU (So et al. 2021), one table for embedding and head (Press and Wolf 2017).
+    (Ainslie et al. 2023), squared ReLU (So et al. 2021), one table for embedding and head (Press and Wolf 2017), places
+    just before that are mixed in (Allen-Zhu 2025).
     """
 
-    def __init__(self, vocabulary: int, width: int, *, depth: int, heads: int, key_heads: int) -> None:
-        """`width` is a multiple of `heads` with an even quotient, `heads` one of `key_heads`."""
+    def __init__(self, vocabulary: int, width: int, *, depth: int, heads: int, key_heads: int, mixing: int = 0) -> None:
+        """`width` is a multiple of `heads` with an even quotient, `heads` one of `key_heads`; `mixing`: how many of the
+        places just before each block mixes in."""
         super().__init__()
         self.embedding = nn.Embedding(vocabulary, width)
         nn.init.normal_(self.embedding.weight, std=width**-0.5)
-        self.blocks = nn.ModuleList([Block(width, heads, key_heads) for _ in range(depth)])
+        self.mixing = mixing
+        self.blocks = nn.ModuleList([Block(width, heads, key_heads, mixing) for _ in range(depth)])
 
     def forward(self, tokens: Tensor, memory: Memory | None = None) -> Tensor:
         """(B, T) tokens -> (B, T, width), at each place what is known there; a memory holds the places before, and keeps
@@ -38,9 +43,11 @@ class Decoder(nn.Module):
         # Embeddings have the size that fits the head; the blocks want numbers of size one.
         h = normalised(self.embedding(tokens))
         turns = self.turns(tokens.shape[1]) if memory is None else memory.turns[:, before : before + tokens.shape[1]]
-        mask = _own_document(tokens) if memory is None else _earlier(before, tokens)
+        document = _documents(tokens) if memory is None else None
+        mask = _earlier(before, tokens) if document is None else _own_document(document)
+        outside = None if document is None else outside_of(document, self.mixing)
         for index, block in enumerate(self.blocks):
-            h = block(h, turns, mask, None if memory is None else memory.of(index))
+            h = block(h, turns, mask, outside, None if memory is None else memory.of(index))
         if memory is not None:
             memory.length += tokens.shape[1]
         return normalised(h)
@@ -56,9 +63,10 @@ class Decoder(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention, then a hidden layer of four times the width; each is added to its input and starts as nothing."""
+    """The places just before, attention, then a hidden layer of four times the width; each is added to its input and starts
+    as nothing."""
 
-    def __init__(self, width: int, heads: int, key_heads: int) -> None:
+    def __init__(self, width: int, heads: int, key_heads: int, mixing: int) -> None:
         super().__init__()
         self.heads, self.key_heads, self.size = heads, key_heads, width // heads
         self.enter = nn.Linear(width, (heads + 2 * key_heads) * self.size, bias=False)
@@ -66,18 +74,26 @@ class Block(nn.Module):
         self.up, self.down = nn.Linear(width, 4 * width, bias=False), nn.Linear(4 * width, width, bias=False)
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.down.weight)
+        self.mixing = nn.Parameter(torch.zeros(mixing, width)) if mixing else None
 
-    def forward(self, x: Tensor, turns: Tensor, mask: Tensor | None, past: tuple[Tensor, Tensor, int] | None) -> Tensor:
+    def forward(
+        self, x: Tensor, turns: Tensor, mask: Tensor | None, outside: Outside | None, past: Past | None
+    ) -> Tensor:
         b, length, width = x.shape
-        parts = self.enter(normalised(x)).view(b, length, -1, self.size)
+        h = normalised(x)
+        if self.mixing is not None:
+            # Departs: Canon layers change what a part of the block reads, not `x`; so the hidden layer sees it too, for
+            # nothing, and one norm serves both sums: another would take as long as the mixing.
+            found = mixed(h, self.mixing, outside) if past is None else mixed_after(past.recent, h, self.mixing)
+            x, h = x + found, h + found
+        parts = self.enter(h).view(b, length, -1, self.size)
         turned, values = parts.split([self.heads + self.key_heads, self.key_heads], dim=2)
         queries, keys = normalised(turned, turns).split([self.heads, self.key_heads], dim=2)
         queries, keys, values = (part.transpose(1, 2) for part in (queries, keys, values))
         if past is not None:
-            kept_keys, kept_values, before = past
-            kept_keys[:, :, before : before + length] = keys
-            kept_values[:, :, before : before + length] = values
-            keys, values = kept_keys[:, :, : before + length], kept_values[:, :, : before + length]
+            end = past.length + length
+            past.keys[:, :, past.length : end], past.values[:, :, past.length : end] = keys, values
+            keys, values = past.keys[:, :, :end], past.values[:, :, :end]
         h = F.scaled_dot_product_attention(
             queries,
             keys.to(queries.dtype),
@@ -90,24 +106,36 @@ class Block(nn.Module):
         return x + self.down(squared_relu(self.up(normalised(x))))
 
 
+class Past(NamedTuple):
+    """What a block remembers of the places read so far."""
+
+    keys: Tensor
+    """(B, key heads, places, size) with room for those to come, as in the values."""
+    values: Tensor
+    recent: Tensor
+    """(B, mixing, width) of the last places what is mixed in; zeros before the first."""
+    length: int
+
+
 class Memory:
-    """Keys and values of the places read so far, of each block: room for `places` of them."""
+    """Keys, values and last places of what was read so far, of each block: room for `places` of them."""
 
     def __init__(self, decoder: Decoder, batch: int, places: int) -> None:
         self.length, self.turns = 0, decoder.turns(places)
-        self.kept: list[tuple[Tensor, Tensor]] = []
+        self.kept: list[tuple[Tensor, Tensor, Tensor]] = []
+        weight = decoder.embedding.weight
         for block in decoder.blocks:
             shape = (batch, block.key_heads, places, block.size)
-            keys, values = (decoder.embedding.weight.new_empty(shape) for _ in range(2))  # type: ignore[arg-type]
-            self.kept.append((keys, values))
+            keys, values = (weight.new_empty(shape) for _ in range(2))  # type: ignore[arg-type]
+            self.kept.append((keys, values, weight.new_zeros(batch, decoder.mixing, weight.shape[1])))
 
-    def of(self, index: int) -> tuple[Tensor, Tensor, int]:
-        """Keys and values of a block, each (B, key heads, places, size), and how many places are filled."""
-        return *self.kept[index], self.length
+    def of(self, index: int) -> Past:
+        """What the block of that index remembers."""
+        return Past(*self.kept[index], self.length)
 
     def select(self, texts: Tensor) -> None:
         """Remember only these of the texts, (n,) their places."""
-        self.kept = [(keys[texts], values[texts]) for keys, values in self.kept]
+        self.kept = [(keys[texts], values[texts], recent[texts]) for keys, values, recent in self.kept]
 
 
 def normalised(x: Tensor, turns: Tensor | None = None) -> Tensor:
@@ -192,13 +220,16 @@ def rotated(x: Tensor, turns: Tensor) -> Tensor:
     return torch.addcmul(x * cosine, torch.cat([second, first], dim=-1), sine)
 
 
-def _own_document(tokens: Tensor) -> Tensor | None:
-    """(B, 1, T, T) bool, the earlier places of the same document; None where each window is one document's."""
+def _documents(tokens: Tensor) -> Tensor | None:
+    """(B, T) the number of the document that each token belongs to; None where each window is one document's."""
     begins = tokens == BEGIN
-    if not bool(begins[:, 1:].any()):
-        return None
-    document = begins.cumsum(1)
-    earlier = torch.ones(tokens.shape[1], tokens.shape[1], dtype=torch.bool, device=tokens.device).tril()
+    return begins.cumsum(1) if bool(begins[:, 1:].any()) else None
+
+
+def _own_document(document: Tensor) -> Tensor:
+    """(B, 1, T, T) bool, the earlier places of the same document."""
+    places = document.shape[1]
+    earlier = torch.ones(places, places, dtype=torch.bool, device=document.device).tril()
     return ((document[:, :, None] == document[:, None, :]) & earlier)[:, None]
 
 
