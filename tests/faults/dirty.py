@@ -342,6 +342,9 @@ FILES = {
     "names with blanks and quotes": Whole(
         _names(" age ", 'say "x"', "__proto__"), COUNT, (" age ", 'say "x"', "__proto__")
     ),
+    "names that are patterns": Whole(
+        _names("*", "^a.*$", "a$"), COUNT, ("column_1", "column_2", "a$"), "The column named '*' is called 'column_1'"
+    ),
     "a very long name": Whole(_names("n" * 3000, "..", "0"), COUNT, ("n" * 3000, "..", "0")),
     "no header": Whole(
         file("\n".join([*LINES, ""])), COUNT, ("column_1", "column_2", "column_3"), "first line looks like data"
@@ -513,6 +516,13 @@ FRAMES = {
     "bytes in cells": Whole(lambda f: pl.DataFrame({"x": [bytes([age % 3]) for age in AGES]}), ROWS, ("x",), "Binary"),
     "an index with labels": Whole(
         lambda f: pd.DataFrame({"x": AGES}, index=[f"r{at}" for at in _AT]), ROWS, ("x",), "index is left out"
+    ),
+    "names that are patterns in polars": Whole(
+        lambda f: pl.DataFrame({"*": AGES, "^x$": AGES, "column_1": AGES}), ROWS, ("*", "^x$", "column_1"),
+        "Column '*' is called 'column_1_2'"
+    ),
+    "names that are patterns in pandas": Whole(
+        lambda f: pd.DataFrame({"*": AGES, "^x$": AGES}), ROWS, ("*", "^x$"), "Column '*' is called 'column_1'"
     ),
     "labels twice": Whole(
         lambda f: pd.DataFrame(np.array([AGES, AGES]).T, columns=["x", "x"]), ROWS, ("x", "x"), "Column 'x' is called 'x_2'"

@@ -35,7 +35,9 @@ def read_frame(native: Any) -> tuple[pl.DataFrame, Origin, list[str]]:
     if nw.dependencies.is_pandas_dataframe(native):
         frame, origin = _from_pandas(native, notes)
     elif isinstance(native, pl.DataFrame):
-        frame, origin = native, Origin("frame", frame="polars")
+        names, renamed = distinct_names(native.columns)
+        frame, origin = named(native, names), Origin("frame", frame="polars", names=renamed)
+        notes.extend(f"Column {old!r} is called {new!r} here." for new, old in renamed.items())
     elif nw.dependencies.is_pyarrow_table(native):
         frame, origin = _from_pyarrow(native)
     else:
@@ -43,6 +45,11 @@ def read_frame(native: Any) -> tuple[pl.DataFrame, Origin, list[str]]:
     if not frame.width or not frame.height:
         raise GenwrightError("GW-0102", f"The {origin.frame} frame has no rows", "Give a frame with at least one row")
     return plain(frame, notes), origin, notes
+
+
+def named(frame: pl.DataFrame, names: list[str]) -> pl.DataFrame:
+    """The same frame under other names."""
+    return frame if names == frame.columns else frame.rename(dict(zip(frame.columns, names, strict=True)))
 
 
 def plain(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:

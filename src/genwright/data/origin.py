@@ -56,12 +56,14 @@ class Origin:
 
 
 def distinct_names(names: list[Any]) -> tuple[list[str], dict[str, Any]]:
-    """Usable names (text, not empty, all different) and, for those that had to change, what they were."""
+    """Usable names (text, not empty, all different, no patterns of polars) and what those that had to change were."""
     result: list[str] = []
     taken = {name for name in names if isinstance(name, str) and name}
     seen: set[str] = set()
     for position, name in enumerate(names, start=1):
         plain = name if isinstance(name, str) and name else f"column_{position}" if name in ("", None) else str(name)
+        if plain == "*" or plain[0] + plain[-1] == "^$":  # polars would take it for all columns, or those that match
+            plain = f"column_{position}"
         fresh, copy = plain, 1
         while fresh in seen or (fresh != name and fresh in taken):
             copy += 1

@@ -18,7 +18,7 @@ import polars as pl
 from genwright.data.delimited import DelimitedText, Repairs
 from genwright.data.dialect import find_dialect
 from genwright.data.encodings import examine, raw_blocks, utf8_blocks
-from genwright.data.frames import digest_frame, plain, read_frame
+from genwright.data.frames import digest_frame, named, plain, read_frame
 from genwright.data.jsonlines import JsonLines
 from genwright.data.origin import Origin, distinct_names
 from genwright.data.workbooks import SUFFIXES as WORKBOOK_SUFFIXES
@@ -220,10 +220,10 @@ def _open_workbook(path: Path, name: str) -> TableSource:
 def _open_parquet(path: Path, name: str) -> TableSource:
     try:
         lazy = pl.scan_parquet(path, glob=False)
-        columns = lazy.collect_schema().names()
+        columns, renamed = distinct_names(lazy.collect_schema().names())
         height = lazy.select(pl.len()).collect().item()
         notes: list[str] = []
-        plain(lazy.head(1).collect(), notes)
+        plain(named(lazy.head(1).collect(), columns), notes)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise GenwrightError("GW-0103", f"{path} cannot be read as Parquet: {error}", "Write it again") from None
     if not height or not columns:
@@ -235,10 +235,12 @@ def _open_parquet(path: Path, name: str) -> TableSource:
                 frame = lazy.slice(start, rows).collect()
             except (pl.exceptions.PolarsError, OSError) as error:
                 raise GenwrightError("GW-0103", f"{path} is damaged: {error}", "Write it again") from None
-            yield plain(frame, [])
+            yield plain(named(frame, columns), [])
 
-    origin = Origin("parquet", suffix=split_name(path)[0])
-    return TableSource(name, columns, origin, notes, True, frames, lambda: _digest_file(path), height)
+    origin = Origin("parquet", suffix=split_name(path)[0], names=renamed)
+    source = TableSource(name, columns, origin, notes, True, frames, lambda: _digest_file(path), height)
+    _note_guesses(source, False, True)
+    return source
 
 
 def _digest_file(path: Path) -> str:

@@ -52,7 +52,7 @@ def write_frames(frames: Iterable[pl.DataFrame], path: str | Path, origin: Origi
         )
     with replacing(path) as temporary, temporary.open("wb") as file:
         if suffix in PARQUET_SUFFIXES:
-            _write_parquet(frames, file, path.parent)
+            _write_parquet((_under_own_names(frame, origin) for frame in frames), file, path.parent)
         elif suffix in JSON_SUFFIXES:
             _write_stream(file, packed, _json_texts(frames, origin), "utf-8")
         else:
@@ -66,7 +66,7 @@ def to_user_frame(frame: pl.DataFrame, origin: Origin) -> Any:
         return _to_pandas(frame, origin)
     if origin.frame == "pyarrow":
         return _to_pyarrow(frame, origin)
-    return frame
+    return frame if origin.format != "frame" else _under_own_names(frame, origin)
 
 
 def _write_stream(file: IO[bytes], packed: bool, texts: Iterator[str], encoding: str) -> None:
@@ -177,12 +177,18 @@ def _delimiter(origin: Origin, suffix: str) -> str:
 
 def _json_texts(frames: Iterable[pl.DataFrame], origin: Origin) -> Iterator[str]:
     for frame in frames:
-        names = {name: str(origin.user_name(name)) for name in frame.columns}
-        named = frame.rename(names) if len(set(names.values())) == len(names) else frame
-        for part in named.with_columns(pl.selectors.float().fill_nan(None)).iter_slices(_CHUNK_ROWS):
+        for part in (
+            _under_own_names(frame, origin).with_columns(pl.selectors.float().fill_nan(None)).iter_slices(_CHUNK_ROWS)
+        ):
             buffer = io.BytesIO()
             part.write_ndjson(buffer)
             yield buffer.getvalue().decode()
+
+
+def _under_own_names(frame: pl.DataFrame, origin: Origin) -> pl.DataFrame:
+    """The frame with the names of the user's table, where they differ from each other."""
+    names = {name: str(origin.user_name(name)) for name in frame.columns}
+    return frame.rename(names) if origin.names and len(set(names.values())) == len(names) else frame
 
 
 def _to_pandas(frame: pl.DataFrame, origin: Origin) -> Any:
