@@ -2,7 +2,9 @@
 
 Each coded position is drawn from the training codes in the leaf that the positions before it lead to (the CART
 synthesiser of Reiter, "Using CART to generate partially synthetic public use microdata", J. Official Statistics 21,
-2005). With a chance that shrinks with the leaf's size the draw climbs to the parent node, which smooths small leaves.
+2005). On the way down a draw ends in an inner node with a chance that shrinks with the node's size, which smooths small
+leaves. The chance is the same for all rows that come by, so that shares of codes stay what they were, also after
+thousands of columns.
 It is the baseline that a network has to beat and the example of a model that learns in `fit`.
 """
 
@@ -34,7 +36,6 @@ class TabularTrees(GenerativeModel):
         self.register_buffer("feature", empty.clone())  # span that a node looks at, -1 in a leaf
         self.register_buffer("threshold", empty.clone())  # code <= threshold goes left
         self.register_buffer("branches", empty.reshape(0, 2).clone())  # left, right
-        self.register_buffer("parent", empty.clone())  # the root is its own
         self.register_buffer("donors_of", empty.reshape(0, 2).clone())  # range of a node's rows in `donors`
         self.register_buffer("donors", empty.to(torch.int32).reshape(len(spec.spans), 0).clone())
 
@@ -50,7 +51,7 @@ class TabularTrees(GenerativeModel):
         trees = [self._grow(codes, index) for index in range(codes.shape[1])]
         sizes = [0, *(len(tree["feature"]) for tree in trees)]
         self.first_node = torch.from_numpy(np.cumsum(sizes))
-        for name in ("feature", "threshold", "branches", "parent", "donors_of"):
+        for name in ("feature", "threshold", "branches", "donors_of"):
             setattr(self, name, torch.from_numpy(np.concatenate([tree[name] for tree in trees])))
         self.donors = torch.from_numpy(np.stack([tree["donors"] for tree in trees]).astype(np.int32))
 
@@ -67,9 +68,7 @@ class TabularTrees(GenerativeModel):
         left, right = grown.children_left, grown.children_right
         order = np.lexsort((wanted, leaf))  # by value within a leaf: nothing tells which row a donor came from
         ends = np.searchsorted(leaf[order], np.arange(grown.node_count), side="right")
-        parent = np.zeros(grown.node_count, np.int64)
         inner = np.flatnonzero(left >= 0)
-        parent[left[inner]] = parent[right[inner]] = inner
         start, end = np.searchsorted(leaf[order], np.arange(grown.node_count), side="left"), ends.copy()
         for node in inner[::-1]:  # nodes are numbered depth first: a node's rows are its children's, side by side
             start[node], end[node] = start[left[node]], end[right[node]]
@@ -77,7 +76,6 @@ class TabularTrees(GenerativeModel):
             "feature": np.where(left < 0, -1, grown.feature).astype(np.int64),
             "threshold": np.floor(grown.threshold).astype(np.int64),
             "branches": np.stack([left, right], 1).astype(np.int64),
-            "parent": parent,
             "donors_of": np.stack([start, end], 1).astype(np.int64),
             "donors": wanted[order],
         }
@@ -93,7 +91,7 @@ class TabularTrees(GenerativeModel):
             )
         x = torch.zeros(n, len(self.spec.spans), dtype=torch.int64)
         for index, span in enumerate(self.spec.spans):
-            node = self._climb(self._leaf(x, index), index, generator)
+            node = self._node(x, index, generator)
             start, end = self.donors_of[self.first_node[index] + node].unbind(1)
             chosen = start + (torch.rand(n, generator=generator, dtype=torch.float64) * (end - start)).long()
             x[:, index] = self.donors[index][chosen].long()
@@ -105,26 +103,26 @@ class TabularTrees(GenerativeModel):
     def _tree(self, index: int, name: str) -> Tensor:
         return getattr(self, name)[self.first_node[index] : self.first_node[index + 1]]
 
-    def _leaf(self, x: Tensor, index: int) -> Tensor:
-        """The leaf of each row, as a node number within the tree: shape (n,)."""
+    def _node(self, x: Tensor, index: int, generator: torch.Generator) -> Tensor:
+        """The node that each row draws from, as a number within the tree: (n,)."""
         feature, threshold = self._tree(index, "feature"), self._tree(index, "threshold")
-        branches = self._tree(index, "branches")
+        branches, ends = self._tree(index, "branches"), self._ends(index)
         node = torch.zeros(len(x), dtype=torch.int64)
         moving = torch.arange(len(x))
-        while len(moving := moving[feature[node[moving]] >= 0]):
+        while len(moving):
+            chance = ends[node[moving]]
+            moving = moving[torch.rand(len(moving), generator=generator, dtype=torch.float64) >= chance]
             here = node[moving]
             right = x[moving, feature[here]] > threshold[here]
             node[moving] = branches[here, right.long()]
         return node
 
-    def _climb(self, node: Tensor, index: int, generator: torch.Generator) -> Tensor:
-        """To the parent with chance smoothing / (smoothing + rows in the node), again and again: shrinkage by drawing."""
-        ranges, parent = self._tree(index, "donors_of"), self._tree(index, "parent")
-        moving = torch.arange(len(node))
-        while len(moving):
-            rows = (ranges[node[moving], 1] - ranges[node[moving], 0]).double()
-            chance = self.smoothing / (self.smoothing + rows)
-            up = torch.rand(len(moving), generator=generator, dtype=torch.float64) < chance
-            moving = moving[up & (node[moving] > 0)]
-            node[moving] = parent[node[moving]]
-        return node
+    def _ends(self, index: int) -> Tensor:
+        """The chance that a draw ends in each node, (nodes,): 1 in leaves; above, as if it climbed from halves of the node,
+        and from their halves, each time with chance smoothing / (smoothing + rows)."""
+        start, end = self._tree(index, "donors_of").double().unbind(1)
+        chance, part = torch.ones_like(start), (end - start) / 2
+        while (large := part >= self.leaf_rows).any():
+            chance = torch.where(large, chance * self.smoothing / (self.smoothing + part), chance)
+            part = part / 2
+        return torch.where(self._tree(index, "feature") < 0, 1.0, chance)
