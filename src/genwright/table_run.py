@@ -223,8 +223,8 @@ class TableRun(Run):
         synthetic = self.sample_typed(min(len(train), FRAME_ROWS), seed=seed)
         scores = score(train, holdout, synthetic, kinds, target=target, effort=effort, seed=seed, progress=advance)
         facts = self.facts() | self._kept_rules(table, train, synthetic)
-        if shares := self.codec.rare_shares():
-            facts["rare"] = {name: f"{share:.2%}" for name, share in shares.items()}
+        if rare := self.codec.rare_rows():
+            facts["rare"] = {name: f"{rows:,} / {self.codec.rows:,}" for name, rows in rare.items()}
         write_report(Path(out or self.folder), scores, facts, language=language)
         return Report(scores, facts)
 
@@ -239,11 +239,11 @@ class TableRun(Run):
         return {"rules": shares} if shares else {}
 
     def never_drawn(self) -> str:
-        below, shares = self.settings.table.rare_below, self.codec.rare_shares()
+        below, rare = self.settings.table.rare_below, self.codec.rare_rows()
         if below == 1 or self.settings.epsilon:  # a guarantee has its own way with what is rare
             return ""
-        worst = max(shares, key=shares.__getitem__, default="")
-        cost = f"in {worst!r}, where it matters most, {shares[worst]:.2%} of the rows" if worst else "no row"
+        worst = max(rare, key=rare.__getitem__, default="")
+        cost = f"{rare[worst]:,} of {self.codec.rows:,} rows in {worst!r}, where it is most" if worst else "no row"
         return (
             f"words that fewer than {below} training rows have, and numbers beyond row {below} from either end of a column, "
             "are never drawn, as they could name a person (`--table.rare_below`). For words that concerns "

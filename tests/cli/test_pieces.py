@@ -70,7 +70,7 @@ def test_a_dry_run_tells_all_parts_and_leaves_nothing(run, capsys, monkeypatch, 
 
 def test_the_card_tells_what_is_left_out_and_its_cost(run):
     card = (run.folder / "card.md").read_text()
-    shares = run.codec.rare_shares()
-    worst = max(shares, key=shares.get)
-    assert f"in {worst!r}, where it matters most, {shares[worst]:.2%} of the rows" in card
+    rare = run.codec.rare_rows()
+    worst = max(rare, key=rare.get)
+    assert f"{rare[worst]:,} of {run.codec.rows:,} rows in {worst!r}" in card
     assert "`--table.rare_below`" in card

@@ -130,14 +130,14 @@ class TableCodec:
                 columns.append(coder.decode(parts, len(codes), generator, first_row).alias(name))
         return pl.DataFrame(columns)
 
-    def rare_shares(self) -> dict[str, float]:
-        """Share of the training rows, by column, whose word too few rows have: it is never drawn, so that the column's
-        total variation distance from them cannot fall below this."""
-        shares = {}
+    def rare_rows(self) -> dict[str, int]:
+        """How many training rows, by column, have a word that too few have: it is never drawn, so that the column's total
+        variation distance from them cannot fall below their share."""
+        counts = {}
         for coder, span in zip(self.coders, self._spans, strict=True):
             if isinstance(coder, CategoryCoder) and coder.rare and self.counts[span.start][coder.rare_code]:
-                shares[coder.column.name] = float(self.counts[span.start][coder.rare_code] / max(self.rows, 1))
-        return shares
+                counts[coder.column.name] = int(self.counts[span.start][coder.rare_code])
+        return counts
 
     def to_json(self) -> dict[str, Any]:
         """What is not in `arrays`, as JSON values."""

@@ -262,8 +262,8 @@ FACTS: dict[str, tuple[str, str]] = {
     "fact.files": ("Files", "文件"),
     "fact.report": ("This report", "本报告"),
     "fact.rare": (
-        "Words too rare to be drawn: share of each column's rows, below which its shape error cannot fall",
-        "因过于罕见而不生成的取值：占各列行数的比例，该列的形状误差不可能低于此值",
+        "Words too rare to be drawn: how many of the rows have one; a column's shape error cannot fall below their share",
+        "因过于罕见而不生成的取值：含有它们的行数；该列的形状误差不可能低于其比例",
     ),
     "fact.rules": ("Rules: share of rows that break each", "规则：违反各条规则的行所占比例"),
     "fact.epsilon": ("epsilon", "epsilon"),
