@@ -114,6 +114,8 @@ def compare_command(settings: config.Compare) -> None:
         seed=settings.seed,
     )
     print(table)
+    if table.page:
+        print(f"\nPage:  {table.page}   (open it in a browser)")
 
 
 def models_command(settings: config.Models) -> None:

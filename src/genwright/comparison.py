@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import html
 import json
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from genwright.errors import GenwrightError, did_you_mean
-from genwright.folder import next_free
+from genwright.folder import next_free, write_text
 from genwright.modalities import open_run
 from genwright.models import MODELS
+from genwright.report.build import template
 from genwright.run import Run
 from genwright.trainer import start
 from genwright.training.ranks import launched
@@ -25,6 +27,8 @@ class Comparison:
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     note: str = ""
+    page: Path | None = None
+    """Where the same stands as a page, if it was written."""
 
     def __str__(self) -> str:
         widths = [max(len(row[i]) for row in (self.columns, *self.rows)) for i in range(len(self.columns))]
@@ -59,16 +63,19 @@ def compare(
     `preset`: of the trainings; empty: the steps of "best" for tables, else the networks of "quick", as larger ones
     learn too little in minutes.
 
-    Runs of different data are refused (GW-0213): their numbers would not be comparable.
+    Trained models, and finished runs with `out`, leave comparison.html in the folder. Runs of different data are refused
+    (GW-0213): their numbers would not be comparable.
     """
+    folder = Path(out) if out else None
     if models:
         if len(runs) != 1:
             raise GenwrightError("GW-0213", "Models are compared on one data set", "Give one file and --models a,b,c.")
         for name in models:
             if name not in MODELS:
                 raise GenwrightError("GW-0205", f"There is no model {name!r}", did_you_mean(name, list(MODELS)))
+        folder = folder or next_free(Path("runs"), f"compare-{_stem(runs[0])}")
         opened = _train_each(
-            runs[0], models, time=time, test=test, target=target, preset=preset, out=out, seed=seed, quiet=quiet
+            runs[0], models, folder, time=time, test=test, target=target, preset=preset, seed=seed, quiet=quiet
         )
     else:
         if not runs:
@@ -76,7 +83,8 @@ def compare(
                 "GW-0213", "There is nothing to compare", "Give run folders, or a file and --models a,b."
             )
         opened = [run if isinstance(run, Run) else open_run(run) for run in runs]
-    return table(opened)
+    found = table(opened)
+    return _written(found, opened, folder) if folder else found
 
 
 def table(runs: Sequence[Run]) -> Comparison:
@@ -103,12 +111,10 @@ def table(runs: Sequence[Run]) -> Comparison:
 
 
 def _train_each(
-    data: Any, models: Sequence[str], *, preset: str, out: str | Path | None, quiet: bool, **settings: Any
+    data: Any, models: Sequence[str], folder: Path, *, preset: str, quiet: bool, **settings: Any
 ) -> list[Run]:
     if launched():
         raise GenwrightError("GW-0408", "Several processes train one model", "Start genwright compare without torchrun")
-    stem = Path(data).name.split(".")[0] if isinstance(data, str | Path) else "frame"
-    folder = Path(out) if out else next_free(Path("runs"), f"compare-{stem}")
     given = {name: value for name, value in settings.items() if value is not None}
     usual = {"row": "best", "grid": "quick", "tokens": "quick"}
     return [
@@ -119,6 +125,37 @@ def _train_each(
         )
         for name in models
     ]
+
+
+def _stem(data: Any) -> str:
+    return Path(data).name.split(".")[0] if isinstance(data, str | Path) else "frame"
+
+
+def _written(found: Comparison, runs: Sequence[Run], folder: Path) -> Comparison:
+    """The comparison, also as a page in the folder."""
+    pages = [run.folder / "report.html" for run in runs]
+    links = [os.path.relpath(page, folder) if page.exists() else "" for page in pages]
+    text = template("comparison.html.j2").render(
+        name=str(runs[0].facts()["name"]),
+        columns=found.columns,
+        links=["", *links, "", "", ""],
+        rows=[{"cells": row, "best": _best(row[1:-1], row[-1])} for row in found.rows],
+        note=found.note,
+    )
+    write_text(folder / "comparison.html", text)
+    return replace(found, page=folder / "comparison.html")
+
+
+def _best(cells: Sequence[str], better: str) -> list[int]:
+    """The places, from 1 on, of the best values among the runs; the last two cells are floor and copycat."""
+    values = [None if cell == "-" else float(cell) for cell in cells]
+    *own, floor, _ = values
+    goals = {"lower": 0.0, "nearer to .5": 0.5, "nearer to the floor": floor}
+    misses = {}
+    for place, value in enumerate(own, start=1):
+        if value is not None and (better == "higher" or goals.get(better) is not None):
+            misses[place] = -value if better == "higher" else abs(value - (goals[better] or 0.0))
+    return [place for place, miss in misses.items() if miss == min(misses.values())]
 
 
 def _report(run: Run) -> dict[str, Any]:

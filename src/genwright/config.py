@@ -206,7 +206,7 @@ class Compare:
     )
     test: str = setting("", "a file of real rows to judge by instead of a hold-out")
     target: str = setting("", "column to predict in the utility test")
-    out: str = setting("", "folder for the runs; empty: runs/compare-<name of the data>-<number>")
+    out: str = setting("", "folder for the runs and comparison.html; empty: runs/compare-<name of the data>-<number>")
     seed: int = setting(0, "seed of every training", low=0)
 
 

@@ -1,6 +1,7 @@
 """Train, sample, condition, impute, judge, compare: the verbs on a small real table, in Python."""
 
 import json
+import re
 import socket
 
 import pandas as pd
@@ -164,6 +165,16 @@ def test_comparison_puts_runs_side_by_side(tmp_path):
     )
     assert table.columns == ("metric", "tabular-trees", "tvae", "floor", "copycat", "better")
     assert "shape" in str(table)
+    page = (tmp_path / "c" / "comparison.html").read_text()
+    assert table.page == tmp_path / "c" / "comparison.html"
+    assert 'href="tabular-trees/report.html"' in page
+    shape = next(row for row in table.rows if row[0].startswith("shape"))
+    bold = re.search(r"shape \(%\)</th>(.*)</tr>", page)[1].split("</td>")
+    assert ["best" in cell for cell in bold[:2]] == [
+        float(shape[1]) <= float(shape[2]),
+        float(shape[2]) <= float(shape[1]),
+    ]
+    assert not any("best" in cell for cell in bold[2:]), "floor and copycat do not compete"
     again = genwright.compare(tmp_path / "c" / "tabular-trees", tmp_path / "c" / "tvae")
     assert again.rows == table.rows
     with pytest.raises(GenwrightError, match="GW-0205"):
