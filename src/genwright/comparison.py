@@ -150,11 +150,15 @@ def _best(cells: Sequence[str], better: str) -> list[int]:
     """The places, from 1 on, of the best values among the runs; the last two cells are floor and copycat."""
     values = [None if cell == "-" else float(cell) for cell in cells]
     *own, floor, _ = values
-    goals = {"lower": 0.0, "nearer to .5": 0.5, "nearer to the floor": floor}
+    goals = {"nearer to .5": 0.5, "nearer to the floor": floor}
     misses = {}
     for place, value in enumerate(own, start=1):
-        if value is not None and (better == "higher" or goals.get(better) is not None):
-            misses[place] = -value if better == "higher" else abs(value - (goals[better] or 0.0))
+        if value is None:
+            continue
+        if better in ("lower", "higher"):
+            misses[place] = value if better == "lower" else -value
+        elif (goal := goals.get(better)) is not None:
+            misses[place] = abs(value - goal)
     return [place for place, miss in misses.items() if miss == min(misses.values())]
 
 

@@ -10,6 +10,7 @@ import pytest
 
 import genwright
 import people
+from genwright.comparison import _best
 from genwright.errors import GenwrightError
 
 QUICK = {"steps": 30, "quiet": True, "model.width": 16}
@@ -156,6 +157,21 @@ def test_run_toml_repeats_the_run(run, tmp_path):
     given = settings.from_file(run.folder / "run.toml") | {"out": str(tmp_path / "again"), "report": False}
     again = trainer.start(given.pop("data"), given, quiet=True)
     assert again.state["files"] == run.state["files"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "better", "best"),
+    [
+        (("-0.2", "0.1", "0", "1"), "lower", [1]),
+        (("-0.2", "0.1", "0", "1"), "higher", [2]),
+        (("0.4", "0.6", "0", "1"), "nearer to .5", [1, 2]),
+        (("0.3", "-", "0.2", "0"), "nearer to the floor", [1]),
+        (("0.3", "0.1", "-", "0"), "nearer to the floor", []),
+        (("3", "4", "0", "1"), "", []),
+    ],
+)
+def test_the_best_of_a_row_is_what_its_metric_calls_better(cells, better, best):
+    assert _best(cells, better) == best
 
 
 def test_comparison_puts_runs_side_by_side(tmp_path):
