@@ -106,6 +106,7 @@ def table(runs: Sequence[Run]) -> Comparison:
         rows.append((metric + unit, *values, *ends, first["better"]))
     for part in ("training", "total"):
         rows.append((f"seconds, {part}", *(_number(run.state["seconds"].get(part)) for run in runs), "-", "-", "lower"))
+    rows.append(("memory, MB", *(_number(run.state.get("memory_mb")) for run in runs), "-", "-", "lower"))
     note = "" if len(prints) == 1 else "Note: the runs do not share one hold-out; floors differ."
     return Comparison(("metric", *names, "floor", "copycat", "better"), tuple(rows), note)
 

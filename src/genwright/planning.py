@@ -7,9 +7,7 @@ the place of synthetic ones: only the steps, which take longest, are not all don
 from __future__ import annotations
 
 import contextlib
-import resource
 import shutil
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -27,6 +25,7 @@ from genwright.dataset import extent_of
 from genwright.errors import GenwrightError
 from genwright.given import complete
 from genwright.guarantee import Guard
+from genwright.memory import peak_bytes
 from genwright.metrics.table import score
 from genwright.modalities import new_run
 from genwright.models import MODELS
@@ -111,10 +110,9 @@ def plan(data: Any, given: Mapping[str, Any], *, quiet: bool = True) -> str:
         assert isinstance(codec, TableCodec)
         _time_the_rest(dataset, codec, model.eval(), examples, settings, clock)
     on_top = "" if isinstance(dataset, Table) else "; samples and report come on top"
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform != "darwin" else 1e9)
     lines += [
         f"Time        {clock}{on_top}",
-        f"Memory      about {peak:.1f} GB at most",
+        f"Memory      about {peak_bytes() / 1e9:.1f} GB at most",
         "Nothing was written. Leave out --dry-run to train.",
     ]
     return "\n".join(lines)

@@ -164,7 +164,7 @@ class Run(ABC):
             "settings": {name: value for name, value in settings_layer.flatten(self.settings).items() if value != ""},
             **{
                 name: state[name]
-                for name in ("data", "outcome", "seconds", "versions", "files", "privacy")
+                for name in ("data", "outcome", "seconds", "memory_mb", "versions", "files", "privacy")
                 if name in state
             },
         }

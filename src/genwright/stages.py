@@ -27,6 +27,7 @@ from genwright.folder import sha256, write_json, write_text
 from genwright.given import first_run
 from genwright.guarantee import Guard
 from genwright.log_file import Log
+from genwright.memory import forget_peak, peak_bytes
 from genwright.networks.adapters import start_from
 from genwright.progress import Progress
 from genwright.run import FORMAT, Run, build_model
@@ -57,6 +58,7 @@ class Stages:
 
     def go(self) -> Run:
         check_installed(self.settings.track)
+        forget_peak()
         limit = settings_layer.seconds(self.settings.time)
         budget = Budget.of_run(limit)
         self.progress.say(f"Run folder: {self.run.folder}")
@@ -255,7 +257,7 @@ class Stages:
         self.seconds["judging"] = time.monotonic() - started
         seconds = {**state["seconds"], **{name: round(value, 2) for name, value in self.seconds.items()}}
         seconds["total"] = round(time.monotonic() - budget.started, 2)
-        run.update_state(status="finished", seconds=seconds)
+        run.update_state(status="finished", seconds=seconds, memory_mb=round(peak_bytes() / 1e6))
         write_text(run.folder / "card.md", card.text(run))
 
 

@@ -191,6 +191,9 @@ def test_comparison_puts_runs_side_by_side(tmp_path):
         float(shape[2]) <= float(shape[1]),
     ]
     assert not any("best" in cell for cell in bold[2:]), "floor and copycat do not compete"
+    seconds, memory = (next(row for row in table.rows if row[0] == name) for name in ("seconds, total", "memory, MB"))
+    assert all(float(cell) > 0 for cell in seconds[1:3])
+    assert all(100 < float(cell) < 8000 for cell in memory[1:3])
     again = genwright.compare(tmp_path / "c" / "tabular-trees", tmp_path / "c" / "tvae")
     assert again.rows == table.rows
     with pytest.raises(GenwrightError, match="GW-0205"):

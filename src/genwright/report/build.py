@@ -37,7 +37,7 @@ GROUPS = {
         "membership", "singling_out", "linkability", "attribute_inference",
     ),
 }  # fmt: skip
-FACTS_FIRST = ("name", "model", "command", "data", "outcome", "settings", "seconds", "versions", "files")
+FACTS_FIRST = ("name", "model", "command", "data", "outcome", "settings", "seconds", "memory_mb", "versions", "files")
 
 
 def write_report(folder: str | Path, scores: dict[str, Any], facts: dict[str, Any], *, language: str = "auto") -> Path:

@@ -258,6 +258,7 @@ FACTS: dict[str, tuple[str, str]] = {
     "fact.outcome": ("Training", "训练"),
     "fact.settings": ("Settings", "设置"),
     "fact.seconds": ("Seconds", "秒"),
+    "fact.memory_mb": ("Memory at its peak, MB", "内存峰值（MB）"),
     "fact.versions": ("Versions", "版本"),
     "fact.files": ("Files", "文件"),
     "fact.report": ("This report", "本报告"),
