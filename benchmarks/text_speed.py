@@ -89,6 +89,7 @@ def gpt(vocabulary: int) -> GPT:
         head=HEAD,
         key_heads=0,
         mixing=3,
+        counts=0,
         length=DRAWN,
         temperature=1.0,
         top_k=0,

@@ -50,6 +50,7 @@ def drawn(codec, constraint, *, length=400, n=LINES, seed=0):
         head=8,
         key_heads=0,
         mixing=3,
+        counts=0,
         length=length,
         temperature=1.0,
         top_k=0,

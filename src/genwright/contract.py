@@ -136,6 +136,8 @@ class GenerativeModel(nn.Module, ABC):
     """Of tokens: `stream` draws one after another, so that what may come next can be restricted on the way."""
     restricts: bool = False
     """Of rows: `sample_within` can be asked for conditions on any positions; other models' rows are drawn and sifted."""
+    refits: tuple[str, ...] = ()
+    """Attributes whose state `fit` makes anew: a training that starts from a finished run does not take them over."""
     selects_by: str | None = None
     """What picks the snapshot that ships: the phase of this name by its loss on a held-out slice; SAMPLES: the distance of
     samples from that slice (losses of a GAN say nothing); None: the last one ships."""
@@ -156,6 +158,11 @@ class GenerativeModel(nn.Module, ABC):
 
         `batches` runs once over all training examples when iterated; a model that does not iterate costs no privacy.
         """
+
+    def tune(self, held: Iterable[Batch]) -> dict[str, float]:
+        """A few numbers that are chosen by the slice kept out of training, once, after `fit`; never under a guarantee.
+        Returns those that a user may want to see, by name."""
+        return {}
 
     @staticmethod
     def plan(ledger: Any, columns: int, **settings: Any) -> None:
@@ -182,6 +189,10 @@ class GenerativeModel(nn.Module, ABC):
     def measures(self, batches: Iterable[Batch], generator: torch.Generator) -> dict[str, float]:
         """What only the model itself can say of held-out data, by the report's names: likelihoods, use of a codebook."""
         return {}
+
+    def nats(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Of tokens: what each token but the first costs, (B, tokens - 1), and whether the loss counts it."""
+        raise NotImplementedError(f"{type(self).__name__} does not tell the cost of single tokens")
 
     def latents(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """n latent vectors, (n, ...), of the distribution that `decode` expects."""

@@ -135,8 +135,9 @@ class Stages:
         with self.progress.phase("Fitting"):
             torch.manual_seed(settings.seed)
             model.eval().fit(examples.once(device), self.guard.ledger if self.guard else None)
+            tuned = model.tune(validation.once(device)) if validation.size else {}
         self.seconds["fitting"] = time.monotonic() - started
-        self._save(codec, model, outcome, threads, device)
+        self._save(codec, model, outcome, threads, device, tuned)
 
     def _codec(self, dataset: Dataset) -> Codec:
         """The codec; under a guarantee, kept at once, as what was paid for it would be lost."""
@@ -221,7 +222,13 @@ class Stages:
         return outcome
 
     def _save(
-        self, codec: Codec, model: GenerativeModel, outcome: Outcome | None, threads: int, device: torch.device
+        self,
+        codec: Codec,
+        model: GenerativeModel,
+        outcome: Outcome | None,
+        threads: int,
+        device: torch.device,
+        tuned: Mapping[str, float],
     ) -> None:
         folder = self.run.folder
         self._write_codec(codec)
@@ -231,7 +238,7 @@ class Stages:
             self.guard.ledger.settle()
             self.run.update_state(privacy=self.guard.facts())
         parameters = sum(parameter.numel() for parameter in model.parameters())
-        facts: dict[str, Any] = {"parameters": parameters, "threads": threads, "device": str(device)}
+        facts: dict[str, Any] = {"parameters": parameters, "threads": threads, "device": str(device), **tuned}
         if outcome:
             facts |= dataclasses.asdict(outcome)
         self.run.update_state(

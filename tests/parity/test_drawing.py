@@ -54,7 +54,7 @@ def gpt(**changes):
     torch.manual_seed(0)
     settings = {"length": 40, "temperature": 1.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0, **PLAIN, **changes}
     spec = DataSpec("tokens", (CONTEXT + 1,), vocabulary=VOCABULARY)
-    model = GPT(spec, width=32, depth=2, head=8, key_heads=0, mixing=3, **settings).eval()
+    model = GPT(spec, width=32, depth=2, head=8, key_heads=0, mixing=3, counts=0, **settings).eval()
     with torch.no_grad():
         for parameter in model.net.blocks.parameters():
             parameter.normal_(std=0.2)

@@ -1,7 +1,7 @@
 """A decoder-only Transformer over tokens (Radford et al., "Language models are unsupervised multitask learners", 2019).
 
-The network, with what ten years have added to it, is in `networks/sequence.py`; here is its loss; its sampler is
-`networks/drawing.py`.
+The network, with what ten years have added to it, is in `networks/sequence.py`, the counts that speak beside it in
+`networks/counted.py`; here is its loss; its sampler is `networks/drawing.py`.
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ from torch import Tensor
 
 from genwright.contract import BEGIN, Batch, DataSpec, GenerativeModel, Phase
 from genwright.networks.adapters import adapt
+from genwright.networks.counted import Beside, Follower
 from genwright.networks.drawing import Drawing, mean_nats, stream
 from genwright.networks.sequence import Decoder, Memory
 
 
 class GPT(GenerativeModel):
-    """The decoder `net`."""
+    """The decoder `net`, and the counts of its training texts."""
 
     phases = (Phase("next", updates="net"),)
+    refits = ("beside",)
     selects_by = "next"
     streams = True
 
@@ -35,6 +37,7 @@ class GPT(GenerativeModel):
         head: int,
         key_heads: int,
         mixing: int,
+        counts: int,
         length: int,
         temperature: float,
         top_k: int,
@@ -52,6 +55,7 @@ class GPT(GenerativeModel):
         width = heads * head
         groups = next(size for size in range(min(key_heads or heads, heads), 0, -1) if heads % size == 0)
         self.net = Decoder(spec.vocabulary, width, depth=depth, heads=heads, key_heads=groups, mixing=mixing)
+        self.beside = Beside(spec.vocabulary, counts) if counts else None
         if rank:
             adapt(self.net, rank, alpha)
 
@@ -67,15 +71,30 @@ class GPT(GenerativeModel):
         counted = torch.ones_like(batch.x[:, 1:], dtype=torch.bool) if batch.counts is None else batch.counts[:, 1:]
         return nats.view(counted.shape), counted
 
+    def fit(self, batches: Iterable[Batch], ledger: Any) -> None:
+        """Count n-grams; not under a guarantee, which they would break."""
+        if self.beside and ledger is None:
+            self.beside.fit(batches)
+
+    @torch.no_grad()
+    def tune(self, held: Iterable[Batch]) -> dict[str, float]:
+        """What share the counts have."""
+        return {"counts_share": round(self.beside.tune(self._nats, held), 4)} if self.beside else {}
+
+    def nats(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """As in the contract, of network and counts together."""
+        nats, counted = self._nats(batch)
+        return nats if self.beside is None else self.beside.mixed_nats(nats, batch.x), counted
+
     @torch.no_grad()
     def measures(self, batches: Iterable[Batch], generator: torch.Generator) -> dict[str, float]:
         """Mean nats of a counted token."""
-        return mean_nats(self._nats, batches)
+        return mean_nats(self.nats, batches)
 
     def stream(self, prompts: Tensor, *, generator: torch.Generator, **how: Any) -> Iterator[Tensor]:
         """What follows (B, P) prompts, token after token; `how` as in `networks.drawing.stream`, by the settings otherwise."""
         how = {"drawing": self.drawing, "length": self.length, "last": self.last, **how}
-        return stream(lambda n: _Reader(self.net, n, self.context), self.context, prompts, generator=generator, **how)
+        return stream(lambda n: _Reader(self, n), self.context, prompts, generator=generator, **how)
 
     @torch.no_grad()
     def sample(self, n: int, *, condition: Tensor | None = None, generator: torch.Generator) -> Batch:
@@ -87,17 +106,21 @@ class GPT(GenerativeModel):
 
 
 class _Reader:
-    """n texts and what the decoder remembers of them."""
+    """n texts and what the decoder, and the counts, remember of them."""
 
-    def __init__(self, net: Decoder, n: int, context: int) -> None:
-        self.net, self.memory = net, Memory(net, n, context)
+    def __init__(self, model: GPT, n: int) -> None:
+        self.net, self.memory = model.net, Memory(model.net, n, model.context)
+        self.follower = Follower(model.beside) if model.beside else None
 
     @torch.inference_mode()
     def read(self, tokens: Tensor) -> Tensor:
         """As in `networks.drawing.Reader`."""
-        return self.net.logits(self.net(tokens, self.memory)[:, -1])
+        logits = self.net.logits(self.net(tokens, self.memory)[:, -1])
+        return logits if self.follower is None else self.follower.mixed(tokens, logits.float())
 
     @torch.inference_mode()
     def select(self, texts: Tensor) -> None:
         """As in `networks.drawing.Selective`."""
         self.memory.select(texts)
+        if self.follower:
+            self.follower.select(texts)

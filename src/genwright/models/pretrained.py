@@ -92,11 +92,11 @@ class Pretrained(GenerativeModel):
 
     def loss(self, phase: Phase, batch: Batch) -> dict[str, Tensor]:
         """Nats of the counted tokens of each window, divided by the places of a window, (B,)."""
-        nats, counted = self._nats(batch)
+        nats, counted = self.nats(batch)
         return {"nats": (nats * counted).mean(1)}
 
-    def _nats(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """(B, T) what each token but the first costs, and whether the loss counts it."""
+    def nats(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """As in the contract."""
         given, wanted = batch.x[:, :-1], batch.x[:, 1:]
         places, mask = foreign.packed(given)
         logits = self.net(input_ids=given, position_ids=places, attention_mask=mask, use_cache=False).logits
@@ -106,7 +106,7 @@ class Pretrained(GenerativeModel):
     @torch.no_grad()
     def measures(self, batches: Iterable[Batch], generator: torch.Generator) -> dict[str, float]:
         """Mean nats of a counted token."""
-        return mean_nats(self._nats, batches)
+        return mean_nats(self.nats, batches)
 
     def stream(self, prompts: Tensor, *, generator: torch.Generator, **how: Any) -> Iterator[Tensor]:
         """What follows (B, P) prompts, token after token; `how` as in `networks.drawing.stream`, by the settings otherwise."""

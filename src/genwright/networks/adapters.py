@@ -90,8 +90,11 @@ def start_from(module: nn.Module, weights: Mapping[str, Tensor], source: str) ->
     `source` names the finished one in errors: GW-0184 when a part is missing or has another shape, such as that of another
     vocabulary.
     """
-    plain = merged_weights(weights)
-    own = module.state_dict()
+    anew = tuple(f"{name}." for name in getattr(module, "refits", ()))
+    plain, own = (
+        {name: value for name, value in state.items() if not name.startswith(anew)}
+        for state in (merged_weights(weights), module.state_dict())
+    )
     adapted = {name.removesuffix(".scale") for name in own if name.endswith(".scale")}
     places = {name.replace(".frozen.", "."): name for name in own if name.rpartition(".")[0] not in adapted}
     for name in sorted(places.keys() | plain.keys()):

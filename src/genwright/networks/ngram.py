@@ -52,8 +52,11 @@ class NGram:
 
     def next_probabilities(self, prompts: Sequence[np.ndarray]) -> np.ndarray:
         """(prompts, vocabulary) probabilities of the token after each prompt, the beginning of a text; rows sum to one."""
-        nodes = self._after(prompts)
-        out = np.full((len(prompts), self.vocabulary), 1 / self.vocabulary)
+        return self.probabilities(self.after(prompts))
+
+    def probabilities(self, nodes: Sequence[np.ndarray]) -> np.ndarray:
+        """(texts, vocabulary) probabilities of the token after texts whose last tokens are at these nodes."""
+        out = np.full((len(nodes[0]), self.vocabulary), 1 / self.vocabulary)
         for level, d, context in zip(self.levels, self.discounts, nodes, strict=True):
             rows = np.flatnonzero((context >= 0) & (level.totals[context] > 0))
             at = context[rows]
@@ -67,11 +70,11 @@ class NGram:
 
     def sample(self, n_tokens: int, generator: np.random.Generator, prompts: Sequence[np.ndarray]) -> np.ndarray:
         """(prompts, n_tokens) tokens that go on after each prompt, all at once; an empty prompt begins a new text."""
-        nodes = self._after(prompts)
+        nodes = self.after(prompts)
         out = np.empty((len(prompts), n_tokens), dtype=np.int64)
         for step in range(n_tokens):
             out[:, step] = token = self._draw(nodes, generator)
-            nodes = [nodes[0], *(level.find(node, token) for level, node in zip(self.levels, nodes[:-1], strict=False))]
+            nodes = self.follow(nodes, token)
         return out
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -110,7 +113,7 @@ class NGram:
             open_rows = open_rows[~hit]
         return token
 
-    def _after(self, prompts: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def after(self, prompts: Sequence[np.ndarray]) -> list[np.ndarray]:
         """For context lengths 0, 1, ...: (prompts,) the node of the last tokens of each prompt, -1 for one not seen."""
         width = self.order - 1
         last = np.full((len(prompts), width), self.vocabulary)
@@ -119,9 +122,15 @@ class NGram:
             last[row, width - len(end) :] = end
         nodes = [np.zeros(len(prompts), dtype=np.int64)]
         for at in range(width):
-            longer = [level.find(node, last[:, at]) for level, node in zip(self.levels, nodes, strict=False)]
-            nodes = [nodes[0], *longer]
+            nodes = [
+                nodes[0],
+                *(level.find(node, last[:, at]) for level, node in zip(self.levels, nodes, strict=False)),
+            ]
         return nodes
+
+    def follow(self, nodes: Sequence[np.ndarray], token: np.ndarray) -> list[np.ndarray]:
+        """The nodes once each text, (n,), goes on with its token."""
+        return [nodes[0], *(level.find(node, token) for level, node in zip(self.levels, nodes[:-1], strict=False))]
 
     def _seen(self, streams: Sequence[np.ndarray], most: int | None = None) -> list[Seen]:
         """What each order has counted of the tokens of streams (of the first `most`)."""
