@@ -60,7 +60,7 @@ def released(run: Run) -> str:
     lines = [
         "# Synthetic data generator",
         "",
-        f"- **Data**: {facts['data']['columns']} columns",
+        f"- **Data**: {_shape(facts['data'])}",
         f"- **Model**: {facts['model']}, {outcome.get('parameters', 0):,} parameters",
         _privacy(facts["privacy"]),
         f"- **Made with**: {versions}",
@@ -89,7 +89,7 @@ def _shape(data: Mapping[str, Any]) -> str:
         left_out = f", {removed:,} left out" if removed else ""
         return f"{data['bytes']:,} bytes{conditions}{left_out}"
     height, width, channels = data["shape"]
-    left_out = f", {len(data['skipped'])} files left out" if data["skipped"] else ""
+    left_out = f", {len(data['skipped'])} files left out" if data.get("skipped") else ""
     return f"{width} x {height} pixels in {channels} channels, {len(data['classes'])} classes{left_out}"
 
 

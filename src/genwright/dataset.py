@@ -51,6 +51,10 @@ class Dataset(Protocol):
     def values(self) -> int:
         """Values of all examples: cells of a table, numbers of images, bytes of texts."""
 
+    @property
+    def training_units(self) -> np.ndarray | None:
+        """(training examples,) the number of each one's unit of privacy; None: examples are the units."""
+
     def fingerprint(self) -> str:
         """SHA-256 over the content."""
 

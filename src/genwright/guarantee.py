@@ -8,7 +8,7 @@ for what is promised.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,16 +16,19 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from genwright.codecs.image import ImageCodec
 from genwright.codecs.private_table import fit_private, plan_codec
-from genwright.codecs.table import TableCodec
 from genwright.config import Train
 from genwright.contract import GenerativeModel
+from genwright.dataset import Codec, Dataset
 from genwright.errors import GenwrightError
-from genwright.models import MODELS
+from genwright.images import ImageSet
+from genwright.models import MODELS, Extent
 from genwright.privacy.accounting import Guarantee, calibrate, default_delta
 from genwright.privacy.events import Pure, SampledGaussian
 from genwright.privacy.ledger import Entry, PrivacyLedger
 from genwright.privacy.noise import discrete_laplace
+from genwright.run import build_model
 from genwright.settings import model_name
 from genwright.tables import Table
 from genwright.training.private import TRAINING, Private
@@ -33,6 +36,7 @@ from genwright.training.private import TRAINING, Private
 USUAL_DELTA = 1e-6  # where the number of rows is private
 THRESHOLDS = 0.1  # share of delta for the discovery of categories
 SIZE, SIZE_SHARE = "number of rows, for the size of batches", 0.01
+CLASSES_SHARE = 0.02  # of the budget, for how often each class of images occurs
 LEDGER = "ledger.json"
 
 
@@ -56,15 +60,33 @@ def check_allowed(settings: Train) -> None:
         "--time: to time steps is to look at private batches": settings.time,
         "--track: losses are private": settings.track != "none",
         "--start": settings.start,
-        f"Data of kind {MODELS[name].kind!r}": MODELS[name].kind != "row",
+        f"Data of kind {MODELS[name].kind!r}": MODELS[name].kind == "tokens",
+        "--unit with images, which are the units": MODELS[name].kind == "grid" and settings.unit,
+        "--model.quantiser ema, which follows codes without noise": getattr(settings.model, "quantiser", "") == "ema",
         f"The model {name}, which looks at rows without noise": not (model.phases or model.private),
-        f"The model {name}, whose steps mix rows": any(phase.mixes_examples for phase in model.phases),
+        f"The model {name}, whose steps mix rows": _mixes(model),
     }
+    _refuse(refused)
+
+
+def _mixes(model: type[GenerativeModel] | GenerativeModel) -> bool:
+    return any(phase.mixes_examples for phase in model.phases)
+
+
+def _refuse(refused: Mapping[str, Any]) -> None:
     for what, asked in refused.items():
         if asked:
             raise GenwrightError(
                 "GW-0601", f"{what} cannot go with --epsilon", "Leave it out, or take --model mixture."
             )
+
+
+def public_extent(settings: Train, found: Extent) -> Extent:
+    """What presets may go by: the number of examples where it is public, else a usual one; and the size of an example."""
+    if not settings.epsilon:
+        return found
+    examples = settings.privacy.rows or Extent.examples
+    return Extent(examples, round(examples * found.each))
 
 
 def anything_spent(folder: Path) -> bool:
@@ -85,7 +107,8 @@ class Guard:
         """The ledger in the folder (None: in memory), new or as it was left. GW-0607 if it is of another guarantee."""
         check_allowed(settings)
         wanted = guarantee_of(settings)
-        unit, most = (settings.unit, settings.privacy.most_rows) if settings.unit else ("row", 1)
+        single = "image" if MODELS[model_name(settings)].kind == "grid" else "row"
+        unit, most = (settings.unit, settings.privacy.most_rows) if settings.unit else (single, 1)
         path = folder / LEDGER if folder else None
         if path is None or not path.exists():
             return cls(PrivacyLedger(wanted, unit=unit, contributions=most, path=path), settings)
@@ -94,37 +117,49 @@ class Guard:
             raise GenwrightError("GW-0605", f"{str(path)!r} is of another guarantee", "Choose another --out.")
         return cls(ledger, settings)
 
-    def plan(self, table: Table) -> None:
+    def plan(self, dataset: Dataset) -> None:
         """Plan all that can be known before anything is drawn: the codec's releases, then the model's. Once."""
         if self.ledger.entries:
             return
         guarantee, given = self.ledger.guarantee, self.settings.privacy
-        model = MODELS[model_name(self.settings)].load()
+        model: type[GenerativeModel] | GenerativeModel = MODELS[model_name(self.settings)].load()
+        if isinstance(dataset, ImageSet):  # whose settings may choose networks and phases that mix examples
+            spec = ImageCodec.even(dataset.images.pixels.shape[1:], dataset.source.classes).spec
+            model = build_model(model_name(self.settings), self.settings.model, spec)
+            _refuse({f"The model {model_name(self.settings)} as it is set, whose steps mix pictures": _mixes(model)})
         share = given.preparation
         if model.phases and not given.rows:
             event = Pure(SIZE_SHARE * guarantee.epsilon)
             self.ledger.plan(Entry(SIZE, "discrete Laplace noise", event, self.ledger.contributions))
             share -= SIZE_SHARE
+        if isinstance(dataset, ImageSet):
+            if dataset.source.classes:
+                ImageCodec.plan_classes(self.ledger, self.ledger.rho(CLASSES_SHARE))
+            return
+        assert isinstance(dataset, Table)  # all else is refused
         plan_codec(
             self.ledger,
-            table.schema,
+            dataset.schema,
             self.ledger.rho(share),
             THRESHOLDS * guarantee.delta,
-            table.schema.declared,
+            dataset.schema.declared,
             bins=given.bins,
             counted=bool(model.phases),
         )
         if not model.phases:
             kept = {f: getattr(self.settings.model, f) for f in vars(self.settings.model)}
-            model.plan(self.ledger, len(table.schema.columns) - bool(self.settings.unit), **kept)
+            model.plan(self.ledger, len(dataset.schema.columns) - bool(self.settings.unit), **kept)
 
-    def codec(self, table: Table) -> TableCodec:
+    def codec(self, dataset: Dataset) -> Codec:
         """The codec by the plan's releases."""
+        if isinstance(dataset, ImageSet):
+            return ImageCodec.fit(*dataset.part(held=False), dataset.source.classes, ledger=self.ledger)
+        assert isinstance(dataset, Table)
+        table, declared = dataset, dataset.schema.declared
 
         def batches() -> Iterator[pl.DataFrame]:
             return table.batches()
 
-        declared = table.schema.declared
         return fit_private(batches, table.schema, self.ledger, bins=self.settings.privacy.bins, declared=declared)
 
     def steps(self, model: GenerativeModel, examples: int, units: np.ndarray | None = None) -> Private:

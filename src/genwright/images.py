@@ -5,6 +5,7 @@ This is all that a run needs to know about images. Read `data/images.py` next fo
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,8 @@ class ImageSet:
     source: ImageSource
     images: Images
     held: np.ndarray
-    """(images,) True for images of the hold-out; an image and its near-copies are on one side."""
+    """(images,) True for images of the hold-out; an image and its near-copies are on one side. Under a guarantee each
+    image's own content decides, so that none moves another."""
 
     @classmethod
     def open(cls, data: Any, settings: Train, advance: Advance = no_progress) -> ImageSet:
@@ -34,6 +36,8 @@ class ImageSet:
         source = read_as(data, settings)
         images = source.load(advance)
         share = 0.0 if settings.test else settings.holdout
+        if settings.epsilon:
+            return cls(source, images, _split_by_content(images.pixels, share))
         return cls(source, images, split_groups(images.groups, share, seed=settings.seed))
 
     @property
@@ -46,6 +50,10 @@ class ImageSet:
         return [*self.source.notes, *(f"{name} is left out: {reason}" for name, reason in self.images.skipped)]
 
     @property
+    def training_units(self) -> None:
+        """Images are the units of privacy."""
+
+    @property
     def values(self) -> int:
         """Numbers of all images."""
         return self.images.pixels.size
@@ -55,11 +63,12 @@ class ImageSet:
         return self.source.fingerprint()
 
     def facts(self) -> dict[str, Any]:
-        """What state.json keeps: classes, and the files that were left out."""
+        """What state.json keeps: classes, and the files that were left out, unless they are private."""
+        skipped = [] if self.source.declared else self.images.skipped
         return {
             "shape": list(self.images.pixels.shape[1:]),
             "classes": list(self.source.classes),
-            "skipped": [list(pair) for pair in self.images.skipped],
+            "skipped": [list(pair) for pair in skipped],
             "near_copies": int(len(self.images.groups) - len(np.unique(self.images.groups))),
         }
 
@@ -90,5 +99,16 @@ def read_as(data: Any, settings: Train, *, size: int = 0, grey: bool = False) ->
     """Images read as the settings say; `size` and `grey` are what training found, for a second set."""
     given = settings.images
     return open_images(
-        data, size=given.size or size, grey=given.grey or grey, fit=given.fit, background=given.background
+        data,
+        size=given.size or size,
+        grey=given.grey or grey,
+        fit=given.fit,
+        background=given.background,
+        declared=bool(settings.epsilon),
     )
+
+
+def _split_by_content(pixels: np.ndarray, share: float) -> np.ndarray:
+    """(N,) True for about `share` of (N, ...) pictures."""
+    marks = [int.from_bytes(hashlib.blake2b(picture.tobytes(), digest_size=6).digest(), "big") for picture in pixels]
+    return np.array(marks) < share * 2**48

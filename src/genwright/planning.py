@@ -24,7 +24,7 @@ from genwright.data.batches import ExampleSet
 from genwright.dataset import extent_of
 from genwright.errors import GenwrightError
 from genwright.given import complete
-from genwright.guarantee import Guard
+from genwright.guarantee import Guard, public_extent
 from genwright.memory import peak_bytes
 from genwright.metrics.table import score
 from genwright.modalities import new_run
@@ -68,7 +68,7 @@ def plan(data: Any, given: Mapping[str, Any], *, quiet: bool = True) -> str:
     with clock.timed("preparation", "Reading"):
         dataset = new_run(Path(), name).open_dataset(data, settings)
         extent = extent_of(dataset)
-        settings = settings_layer.build(given, extent)
+        settings = settings_layer.build(given, public_extent(settings, extent))
         if settings.epsilon:
             return _private_plan(settings, dataset)
     set_threads(settings.threads)

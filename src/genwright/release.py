@@ -18,6 +18,7 @@ from genwright.run import FORMAT, Run
 from genwright.tables import RULES
 
 WHOLE = ("codec.json", "codec.safetensors", "weights.safetensors", LEDGER)
+PUBLIC = ("columns", "rules", "shape", "classes")  # of what is known of the data
 NAMED = ("data", "test", "schema", "rules", "out")  # settings that name files of the owner
 
 
@@ -42,10 +43,10 @@ def release(run: Run, folder: Path) -> Path:
 def _state(state: dict[str, Any]) -> dict[str, Any]:
     """How the run was made, without numbers of rows, fingerprints, times, and categories that a frame had declared."""
     outcome = {name: state["outcome"][name] for name in ("parameters", "steps") if name in state["outcome"]}
-    origin = {**state["data"]["origin"], "categories": {}}
-    data = {"name": "", "columns": state["data"]["columns"], "origin": origin}
-    if "rules" in state["data"]:  # declared: under a guarantee none are found
-        data["rules"] = state["data"]["rules"]
+    # Rules are declared, as are classes and sizes of images: under a guarantee none are found.
+    data = {"name": "", **{name: state["data"][name] for name in PUBLIC if name in state["data"]}}
+    if "origin" in state["data"]:
+        data["origin"] = {**state["data"]["origin"], "categories": {}}
     return {
         "format": FORMAT,
         "status": "finished",

@@ -25,13 +25,12 @@ from genwright.dataset import Codec, Dataset, extent_of
 from genwright.errors import GenwrightError
 from genwright.folder import sha256, write_json, write_text
 from genwright.given import first_run
-from genwright.guarantee import Guard
+from genwright.guarantee import Guard, public_extent
 from genwright.log_file import Log
 from genwright.memory import forget_peak, peak_bytes
 from genwright.networks.adapters import start_from
 from genwright.progress import Progress
 from genwright.run import FORMAT, Run, build_model
-from genwright.tables import Table
 from genwright.tracking import check_installed, following, open_tracker
 from genwright.training import checkpoints
 from genwright.training.budget import Budget
@@ -81,7 +80,7 @@ class Stages:
             dataset = self.run.open_dataset(self.run.training_data(), self.settings)
             extent = extent_of(dataset)
             self.run.check_fingerprint(dataset)
-        self.settings = settings_layer.build(self.given, extent)
+        self.settings = settings_layer.build(self.given, public_extent(self.settings, extent))
         write_text(self.run.folder / "run.toml", settings_layer.to_toml(self.settings))
         self.run.__dict__.pop("settings", None)
         dataset.write_findings(self.run.folder)
@@ -143,7 +142,6 @@ class Stages:
         """The codec; under a guarantee, kept at once, as what was paid for it would be lost."""
         if self.guard is None:
             return dataset.fit_codec(self.settings)
-        assert isinstance(dataset, Table)
         folder = self.run.folder
         if self.run.state.get("files"):
             return self.run.codec
@@ -158,7 +156,6 @@ class Stages:
     ) -> Private | None:
         if self.guard is None:
             return None
-        assert isinstance(dataset, Table)  # all that a guarantee is given for
         private = self.guard.steps(model, examples, dataset.training_units)
         private.prepare(model, codec.spec, precision, self.progress.say)
         return private

@@ -71,6 +71,10 @@ class TextSet:
         return self.source.notes
 
     @property
+    def training_units(self) -> None:
+        """Documents are the units of privacy."""
+
+    @property
     def values(self) -> int:
         """Bytes of all documents."""
         return int(self.findings.sizes.sum())

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from genwright.contract import DataSpec
 from genwright.errors import GenwrightError, did_you_mean
+from genwright.privacy.ledger import PrivacyLedger
+from genwright.privacy.mechanisms import counts_entry, noisy_counts
 
 FORMAT = 1
+CLASSES = "how often each class occurs"
 
 
 @dataclass(frozen=True)
@@ -27,14 +30,30 @@ class ImageCodec:
 
     @classmethod
     def fit(
-        cls, pixels: np.ndarray, labels: np.ndarray | None, classes: tuple[str, ...], *, ledger: Any = None
+        cls,
+        pixels: np.ndarray,
+        labels: np.ndarray | None,
+        classes: tuple[str, ...],
+        *,
+        ledger: PrivacyLedger | None = None,
     ) -> ImageCodec:
-        """From (N, height, width, channels) uint8 pixels. A ledger is refused (GW-0601): the class counts are exact."""
+        """From (N, height, width, channels) uint8 pixels. With a ledger, counts are noisy, by what `plan_classes` planned;
+        each class then counts once at least."""
+        counts = np.array([len(pixels)]) if labels is None else np.bincount(labels, minlength=len(classes))
         if ledger is not None:
-            raise GenwrightError("GW-0601", "This codec counts the classes without noise", "Train without privacy")
-        counts = (len(pixels),) if labels is None else np.bincount(labels, minlength=len(classes)).tolist()
-        height, width, channels = pixels.shape[1:]
-        return cls(height, width, channels, classes, tuple(counts))
+            counts = np.ones(1, int) if labels is None else np.maximum(noisy_counts(counts, ledger, CLASSES), 1)
+        return replace(cls.even(pixels.shape[1:], classes), counts=tuple(counts.tolist()))
+
+    @classmethod
+    def even(cls, shape: tuple[int, ...], classes: tuple[str, ...]) -> ImageCodec:
+        """Of images (height, width, channels), all classes alike: what is known before any is counted."""
+        height, width, channels = shape
+        return cls(height, width, channels, classes, (1,) * max(1, len(classes)))
+
+    @staticmethod
+    def plan_classes(ledger: PrivacyLedger, rho: float) -> None:
+        """Plan the one release of `fit`, of classes whose names are public; it costs rho (zCDP)."""
+        ledger.plan(counts_entry(CLASSES, rho))
 
     @property
     def spec(self) -> DataSpec:

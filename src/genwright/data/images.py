@@ -83,6 +83,8 @@ class ImageSource:
     background: tuple[int, int, int]
     entries: list[Entry] = field(default_factory=list, repr=False)
     arrays: Arrays | None = field(default=None, repr=False)
+    declared: bool = False
+    """Whether nothing may follow from all pictures together: neither size nor colours, and no picture has near-copies."""
     _scanned: _Scan | None = field(default=None, repr=False)
 
     def fingerprint(self) -> str:
@@ -97,10 +99,11 @@ class ImageSource:
         pixels, labels, names, skipped = self._from_arrays() if self.arrays else self._from_files(advance)
         if len(pixels) < 2:
             raise GenwrightError("GW-0153", f"{self.name!r} has {len(pixels)} usable pictures", "Give at least two")
-        if pixels.shape[3] == 3 and not _has_colour(pixels):
+        if pixels.shape[3] == 3 and not self.declared and not _has_colour(pixels):
             pixels = pixels[:, :, :, :1]
         pixels = np.ascontiguousarray(pixels)
-        return Images(pixels, labels, names, near_copies(pixels), skipped)
+        groups = np.arange(len(pixels)) if self.declared else near_copies(pixels)
+        return Images(pixels, labels, names, groups, skipped)
 
     def _scan(self, advance: Advance) -> _Scan:
         """Read each file once: the fingerprint, what headers say, and which files are bad already."""
@@ -164,6 +167,12 @@ class ImageSource:
     def _target(self, sizes: list[tuple[int, int]], white: int) -> Target:
         """The size that was asked for, or the one that suits; a picture that nearly has it gets a thin frame."""
         side, fit = self.size, self.fit
+        if not side and self.declared and not self.arrays:
+            raise GenwrightError(
+                "GW-0610",
+                "The size of the pictures is not declared, and finding one would look at private pictures without noise",
+                "Give --images.size, and --images.grey for pictures without colours.",
+            )
         if not side and len(set(sizes)) == 1 and sizes[0][0] == sizes[0][1] <= CHOSEN_SIDES[-1]:
             own = sizes[0][0]
             side, fit = max(_SMALLEST_SIDE, own + -own % 4), "pad"
@@ -175,7 +184,7 @@ class ImageSource:
     def _white(self, deep: list[Entry]) -> int:
         """The range of all pictures of 16 bits together: cameras and scanners often fill 12 of them, and a range for each
         picture would make dark ones bright."""
-        if not deep:
+        if not deep or self.declared:
             return RANGES[-1]
         highest = 0
         for entry in deep:
@@ -202,7 +211,13 @@ class ImageSource:
 
 
 def open_images(
-    source: Any, *, size: int = 0, grey: bool = False, fit: str = "crop", background: str = "white"
+    source: Any,
+    *,
+    size: int = 0,
+    grey: bool = False,
+    fit: str = "crop",
+    background: str = "white",
+    declared: bool = False,
 ) -> ImageSource:
     """Open a folder (one sub-folder a class, or flat), a zip or tar, an npz or idx file, a table with a column of paths, an
     array (N, height, width[, channels]) uint8, or a pair of such an array and its labels.
@@ -211,7 +226,8 @@ def open_images(
     equal squares of at most 64 (with a frame up to a multiple of 4), else 64, 32 or 16, the largest that is not above the
     median short side. `grey`: drop colours; all-grey pictures have one channel anyway. `fit`: what happens to pictures
     that are not square: "crop" to the middle, "pad" with the background, or "stretch". `background`: colour under
-    transparent pixels and in frames, by name or #rrggbb. Raises GW-0150, GW-0151, GW-0154, GW-0155, GW-0156.
+    transparent pixels and in frames, by name or #rrggbb. `declared`: as in ImageSource.
+    Raises GW-0150, GW-0151, GW-0154, GW-0155, GW-0156.
     """
     if size and (size % 4 or not _SMALLEST_SIDE <= size <= _LARGEST_SIDE):
         raise GenwrightError("GW-0154", f"Images cannot have a side of {size}", "Give a multiple of 4 from 8 to 512")
@@ -221,7 +237,9 @@ def open_images(
         ground = colour(background)
     except ValueError:
         raise GenwrightError("GW-0154", f"{background!r} is no colour", "Name one, such as white, or #rrggbb") from None
-    options: dict[str, Any] = {"size": size, "grey": grey, "fit": fit, "background": ground}
+    options: dict[str, Any] = {
+        "size": size, "grey": grey, "fit": fit, "background": ground, "declared": declared,
+    }  # fmt: skip
     if not isinstance(source, str | Path):
         pixels, labels = source if isinstance(source, tuple) and len(source) == 2 else (source, None)
         arrays = check_arrays(pixels, labels, name="array")

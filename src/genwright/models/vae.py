@@ -78,9 +78,10 @@ class VAE(GenerativeModel):
     def fit(self, batches: Iterable[Batch], ledger: Any) -> None:
         """The mean and covariance of each class's latent vectors over all images, into `shift` and `factor`.
 
-        `latent` draws of the standard normal are counted in, so that a class of few images is not drawn as copies.
+        `latent` draws of the standard normal are counted in, so that a class of few images is not drawn as copies. Under a
+        guarantee the prior stays the standard normal.
         """
-        if self.prior != "fitted":
+        if self.prior != "fitted" or ledger is not None:
             return
         count = torch.full_like(self.shift[:, 0], self.latent_size, dtype=torch.float64)
         total, square = (
