@@ -83,6 +83,8 @@ def _privacy(given: Mapping[str, Any] | None) -> str:
 def _shape(data: Mapping[str, Any]) -> str:
     if "columns" in data:
         return f"{data['columns']} columns"
+    if "form" in data and "bytes" not in data:
+        return "texts"
     if "bytes" in data:
         conditions = f", conditions {', '.join(data['conditions'])}" if data["conditions"] else ""
         removed = sum(data["removed"].values())

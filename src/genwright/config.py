@@ -96,7 +96,7 @@ class Train:
     target: str = setting("", "column to predict in the report's utility test; empty: every column")
     schema: str = setting("", "a schema.toml that says what the columns are; empty: found by looking")
     rules: str = setting("", "a rules.toml of what holds in every row of a table, or its text; empty: no rules")
-    epsilon: float = setting(0.0, "privacy guarantee for tables and images: the smaller, the stronger; 0: none", low=0, high=1000)
+    epsilon: float = setting(0.0, "privacy guarantee: the smaller, the stronger; 0: none", low=0, high=1000)
     delta: str = setting("auto", "its delta, such as 1e-6; auto: 1e-6, or by --privacy.rows")
     unit: str = setting("", "column that names the person whom --epsilon protects with all rows; empty: single rows")
     start: str = setting("", "a run on texts whose weights and tokens the training begins with, to tune it further")

@@ -31,6 +31,7 @@ from genwright.privacy.noise import discrete_laplace
 from genwright.run import build_model
 from genwright.settings import model_name
 from genwright.tables import Table
+from genwright.texts import TextSet
 from genwright.training.private import TRAINING, Private
 
 USUAL_DELTA = 1e-6  # where the number of rows is private
@@ -38,6 +39,7 @@ THRESHOLDS = 0.1  # share of delta for the discovery of categories
 SIZE, SIZE_SHARE = "number of rows, for the size of batches", 0.01
 CLASSES_SHARE = 0.02  # of the budget, for how often each class of images occurs
 LEDGER = "ledger.json"
+UNITS = {"row": "row", "grid": "image", "tokens": "document"}
 
 
 def guarantee_of(settings: Train) -> Guarantee:
@@ -60,8 +62,7 @@ def check_allowed(settings: Train) -> None:
         "--time: to time steps is to look at private batches": settings.time,
         "--track: losses are private": settings.track != "none",
         "--start": settings.start,
-        f"Data of kind {MODELS[name].kind!r}": MODELS[name].kind == "tokens",
-        "--unit with images, which are the units": MODELS[name].kind == "grid" and settings.unit,
+        "--unit with images or texts, which are the units": MODELS[name].kind != "row" and settings.unit,
         "--model.quantiser ema, which follows codes without noise": getattr(settings.model, "quantiser", "") == "ema",
         f"The model {name}, which looks at rows without noise": not (model.phases or model.private),
         f"The model {name}, whose steps mix rows": _mixes(model),
@@ -107,7 +108,7 @@ class Guard:
         """The ledger in the folder (None: in memory), new or as it was left. GW-0607 if it is of another guarantee."""
         check_allowed(settings)
         wanted = guarantee_of(settings)
-        single = "image" if MODELS[model_name(settings)].kind == "grid" else "row"
+        single = UNITS[MODELS[model_name(settings)].kind]
         unit, most = (settings.unit, settings.privacy.most_rows) if settings.unit else (single, 1)
         path = folder / LEDGER if folder else None
         if path is None or not path.exists():
@@ -136,7 +137,9 @@ class Guard:
             if dataset.source.classes:
                 ImageCodec.plan_classes(self.ledger, self.ledger.rho(CLASSES_SHARE))
             return
-        assert isinstance(dataset, Table)  # all else is refused
+        if isinstance(dataset, TextSet):
+            return
+        assert isinstance(dataset, Table)
         plan_codec(
             self.ledger,
             dataset.schema,
@@ -154,6 +157,8 @@ class Guard:
         """The codec by the plan's releases."""
         if isinstance(dataset, ImageSet):
             return ImageCodec.fit(*dataset.part(held=False), dataset.source.classes, ledger=self.ledger)
+        if isinstance(dataset, TextSet):
+            return dataset.declared_codec()
         assert isinstance(dataset, Table)
         table, declared = dataset, dataset.schema.declared
 
@@ -172,6 +177,8 @@ class Guard:
         given, steps = self.settings.privacy, self.settings.steps
         size = self.settings.training.batch_size
         if TRAINING not in {entry.purpose for entry in self.ledger.entries}:
+            if units is not None and self.ledger.contributions == 1:
+                examples = len(np.unique(units))  # windows, of which each document lends one
             rows = given.rows or self._noisy_size(examples)
             rate = min(size * self.ledger.contributions / rows, 1.0)  # a unit lends one of its rows: see Private.choose
             reading = [phase for phase in model.phases if phase.reads_data]

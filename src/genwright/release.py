@@ -18,7 +18,7 @@ from genwright.run import FORMAT, Run
 from genwright.tables import RULES
 
 WHOLE = ("codec.json", "codec.safetensors", "weights.safetensors", LEDGER)
-PUBLIC = ("columns", "rules", "shape", "classes")  # of what is known of the data
+PUBLIC = ("columns", "rules", "shape", "classes", "form", "conditions")  # of what is known of the data
 NAMED = ("data", "test", "schema", "rules", "out")  # settings that name files of the owner
 
 

@@ -21,6 +21,7 @@ from genwright import settings as settings_layer
 from genwright.config import Train
 from genwright.contract import SAMPLES, GenerativeModel
 from genwright.data.batches import ExampleSet
+from genwright.data.token_batches import DocumentWindows
 from genwright.dataset import Codec, Dataset, extent_of
 from genwright.errors import GenwrightError
 from genwright.folder import sha256, write_json, write_text
@@ -152,11 +153,12 @@ class Stages:
         return codec
 
     def _private(
-        self, dataset: Dataset, model: GenerativeModel, codec: Codec, examples: int, precision: torch.dtype
+        self, dataset: Dataset, model: GenerativeModel, codec: Codec, examples: ExampleSet, precision: torch.dtype
     ) -> Private | None:
         if self.guard is None:
             return None
-        private = self.guard.steps(model, examples, dataset.training_units)
+        units = examples.units if isinstance(examples, DocumentWindows) else dataset.training_units
+        private = self.guard.steps(model, len(examples), units)
         private.prepare(model, codec.spec, precision, self.progress.say)
         return private
 
@@ -186,7 +188,7 @@ class Stages:
             folder=folder / "checkpoints",
             judge=self.run.judge(codec, validation) if self.ranks.leads else None,
             watch=self.run.watcher(codec),
-            private=self._private(dataset, model, codec, len(examples), precision),
+            private=self._private(dataset, model, codec, examples, precision),
             ranks=self.ranks,
         )
         for warning in loop.resume():

@@ -21,7 +21,8 @@ class TextSettings:
         "empty: by looking",
     )
     tokeniser: str = setting(
-        "bpe", "pieces of text that a model sees: bpe, characters, or folder:PATH of a pretrained model's tokeniser"
+        "bpe",
+        "pieces of text that a model sees: bpe, characters, bytes, or folder:PATH of a pretrained model's tokeniser",
     )
     vocabulary: int = setting(
         0, "pieces that the tokeniser may have; 0: by the size of the data", low=0, high=1_000_000

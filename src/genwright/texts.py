@@ -16,10 +16,12 @@ import numpy as np
 
 from genwright.codecs.text import TextCodec
 from genwright.data.cleaning import Findings, cleaned, look_through
-from genwright.data.documents import TEXT, Document, Message, TextSource
+from genwright.data.documents import TEXT, USER, USUAL_ROLES, Document, Message, TextForm, TextSource
+from genwright.data.duplicates import digest
 from genwright.data.likeness import split_groups
+from genwright.data.text_tables import names_texts
 from genwright.data.texts import open_texts
-from genwright.data.token_batches import Coded, Stream, TokenExamples
+from genwright.data.token_batches import Coded, DocumentWindows, Stream, TokenExamples
 from genwright.errors import GenwrightError
 from genwright.metrics import text_canaries
 from genwright.progress import Advance, no_progress
@@ -40,16 +42,20 @@ class TextSet:
     """(examples,) True for the hold-out. Where documents are cut, each gives an example to either side."""
     cut: float
     """The share that is cut off the end of every document for the hold-out; 0: the split is by document."""
+    private: bool = False
+    """Under a guarantee for documents: none decides anything about another."""
 
     @classmethod
     def open(cls, data: Any, settings: Any, advance: Advance = no_progress) -> TextSet:
         """From a path, a list or a frame, as the settings `text`, `holdout`, `test` and `seed` say. GW-0175 when cleaning
         leaves nothing."""
         given = settings.text
+        share = 0.0 if settings.test else settings.holdout
+        if settings.epsilon:
+            return cls._private(data, given, share, advance)
         source = read_as(data, given)
         findings = look_through(source, given, advance)
         count = len(findings.groups)
-        share = 0.0 if settings.test else settings.holdout
         held = split_groups(findings.groups, share, seed=settings.seed)
         if not share or held.any():
             return cls(source, given, findings, held, 0.0)
@@ -60,6 +66,31 @@ class TextSet:
         else:
             source.note("There is no hold-out: the documents are too few, and they cannot be cut.")
         return cls(source, given, findings, np.arange(count + cuttable) >= count, share if cuttable else 0.0)
+
+    @classmethod
+    def _private(cls, data: Any, given: TextSettings, share: float, advance: Advance) -> TextSet:
+        """How the texts lie in their files counts as public and is declared; conditions, whose values would have to be
+        looked for, are left out; documents that are alike stay, and each one's own content decides on its side."""
+        given = replace(given, near_duplicates="ignore", duplicates="keep", conditions="none")
+        if given.personal == "count":
+            given = replace(given, personal="ignore")
+        source = read_as(data, given)
+        undeclared = {
+            "What parts the file into documents": (
+                "--text.separator",
+                source.form.kind == "file" and not given.separator,
+            ),
+            "The column of texts": ("--text.column", not (given.column or _names_itself(source.form))),
+        }
+        for what, (name, missing) in undeclared.items():
+            if missing:
+                raise GenwrightError(
+                    "GW-0610", f"{what} is not declared, and guessing looks at private texts", f"Give {name}."
+                )
+        source.conditions = ()
+        findings = look_through(source, given, advance)
+        held = np.array([_mark(document) < share * 2**48 for document in cleaned(source, findings, given)])
+        return cls(source, given, findings, held, 0.0, private=True)
 
     @property
     def name(self) -> str:
@@ -85,9 +116,11 @@ class TextSet:
 
     def facts(self) -> dict[str, Any]:
         """What state.json keeps: form, sizes, what cleaning found."""
+        form = {"form": asdict(self.source.form), "conditions": list(self.source.conditions)}
+        if self.private:
+            return form
         return {
-            "form": asdict(self.source.form),
-            "conditions": list(self.source.conditions),
+            **form,
             "bytes": int(self.findings.sizes.sum()),
             "near_duplicates": int(len(self.findings.groups) - len(np.unique(self.findings.groups))),
             "removed": self.findings.removed,
@@ -101,6 +134,8 @@ class TextSet:
     def documents(self, *, held: bool) -> Iterator[Document]:
         """The documents of the hold-out, or those to train on, in order; cleaned and masked as the settings say."""
         documents = cleaned(self.source, self.findings, self.settings)
+        if self.private:
+            documents = map(_with_usual_roles, documents)
         if self.cut:
             return _side(documents, self.cut, kept_out=held)
         return _where(documents, self.held == held)
@@ -126,6 +161,17 @@ class TextSet:
             self.source.note(f"The tokeniser of {given.tokeniser} does not give back every text letter for letter.")
         return codec
 
+    def declared_codec(self) -> TextCodec:
+        """The codec under a guarantee: nothing is learned from the documents but whether they are conversations, a form that
+        counts as public."""
+        given, first = self.settings, next(self.source.documents(), None)
+        return TextCodec.declared(
+            tokeniser=given.tokeniser,
+            context=given.context,
+            conversations=first is not None and not first.is_text,
+            whole=given.learn == "all",
+        )
+
     def encode(self, codec: TextCodec, *, validation: float, seed: int) -> tuple[TokenExamples, TokenExamples]:
         """Streams of the training documents, shuffled, and of a validation slice with that share of them.
 
@@ -143,7 +189,9 @@ class TextSet:
             first, last = (_where(self.documents(held=False), chosen == side) for side in (False, True))
         planted = canaries(self.settings, seed)[0] * self.settings.canary_copies
         hidden = _hiding(chain(first, map(Document.of, planted)), codec, self.settings.free_share, seed)
-        training = _written(codec, _shuffled(_coded(codec, hidden), codec, seed), overlapping=True)
+        training = _written(codec, _shuffled(_coded(codec, hidden), codec, seed), overlapping=not self.private)
+        if self.private:
+            training = DocumentWindows.of(training)
         if not training.counts.any():
             raise GenwrightError(
                 "GW-0195",
@@ -174,6 +222,23 @@ def canaries(given: TextSettings, seed: int) -> tuple[list[str], list[str]]:
 def read_as(data: Any, given: TextSettings) -> TextSource:
     """Texts read as the settings say."""
     return open_texts(data, column=given.column, conditions=given.conditions, separator=given.separator)
+
+
+def _mark(document: Document) -> int:
+    """A number below 2 ** 48 that a document's content decides."""
+    return int.from_bytes(digest(document)[:6], "big")
+
+
+def _with_usual_roles(document: Document) -> Document:
+    """What an unusual role says is taken for the user's: a list of roles would have to be looked for."""
+    known = {TEXT, *USUAL_ROLES}
+    turns = (message if message.role in known else replace(message, role=USER) for message in document.messages)
+    return replace(document, messages=tuple(turns), columns={})
+
+
+def _names_itself(form: TextForm) -> bool:
+    """Whether no column had to be found by looking."""
+    return not form.columns or names_texts(list(form.columns))
 
 
 def _parts(document: Document, share: float) -> Sequence[Document]:

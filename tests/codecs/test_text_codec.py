@@ -196,7 +196,6 @@ def test_chunks_are_the_text():
         ({"tokeniser": "words"}, "GW-0196"),
         ({"tokeniser": "bpe", "vocabulary": 10}, "GW-0196"),
         ({"tokeniser": "folder:/nowhere"}, "GW-0197"),
-        ({"ledger": object()}, "GW-0601"),
     ],
 )
 def test_what_cannot_be_is_said(options, code):

@@ -18,7 +18,7 @@ import numpy as np
 from genwright.codecs import tokenisers
 from genwright.codecs.tokenisers import Tokeniser
 from genwright.contract import BEGIN, END, DataSpec
-from genwright.data.documents import ASSISTANT, TEXT, Document, Message
+from genwright.data.documents import ASSISTANT, TEXT, USUAL_ROLES, Document, Message
 from genwright.data.image_files import natural
 from genwright.errors import GenwrightError, did_you_mean
 
@@ -55,15 +55,12 @@ class TextCodec:
         conditions: Sequence[str] = (),
         size: int = 0,
         whole: bool = False,
-        ledger: Any = None,
     ) -> TextCodec:
-        """Learn from documents, in one pass. `tokeniser`: "bpe", "characters" or "folder:PATH"; `vocabulary`: most pieces, 0:
-        by the size; `conditions`: columns that become control tokens; `size` of all documents in bytes of UTF-8, where the
-        caller knows it (else they are held in memory); `whole`: the loss counts all roles. GW-0195 when no message is
-        counted; a ledger is refused (GW-0601).
+        """Learn from documents, in one pass. `tokeniser`: "bpe", "characters", "bytes" or "folder:PATH"; `vocabulary`: most
+        pieces, 0: by the size; `conditions`: columns that become control tokens; `size` of all documents in bytes of UTF-8,
+        where the caller knows it (else they are held in memory); `whole`: the loss counts all roles. GW-0195 when no message
+        is counted.
         """
-        if ledger is not None:
-            raise GenwrightError("GW-0601", "This codec learns its pieces without noise", "Train without privacy")
         if not size:
             documents = list(documents)
             size = sum(document.bytes for document in documents)
@@ -81,6 +78,19 @@ class TextCodec:
             )
         roles = tuple(sorted(tally.roles - {TEXT}))
         return cls(pieces, context, roles, *tally.conditions(), whole and bool(roles))
+
+    @classmethod
+    def declared(cls, *, tokeniser: str, context: int, conversations: bool, whole: bool) -> TextCodec:
+        """The codec that needs no look at any document: bytes or a ready tokeniser, the usual roles, no conditions. GW-0610
+        for a tokeniser that would be learned."""
+        if tokeniser != "bytes" and not tokeniser.startswith("folder:"):
+            raise GenwrightError(
+                "GW-0610",
+                f"The tokeniser {tokeniser!r} would learn its pieces from private texts without noise",
+                "Take --text.tokeniser bytes, or folder:PATH of one that is ready.",
+            )
+        roles = tuple(sorted(USUAL_ROLES)) if conversations else ()
+        return cls(tokenisers.learn((), tokeniser, 0, 0), context, roles, whole=whole and conversations)
 
     @property
     def spec(self) -> DataSpec:

@@ -170,15 +170,19 @@ class Subwords:
 
 
 def learn(texts: Iterable[str], kind: str, vocabulary: int, size: int) -> Tokeniser:
-    """The tokeniser that a setting names: "bpe", "characters" or "folder:PATH"; GW-0196 for another word.
+    """The tokeniser that a setting names: "bpe", "characters", "bytes" or "folder:PATH"; GW-0196 for another word.
 
     `vocabulary`: most pieces; 0: for BPE one for every 400 of the corpus's `size` in bytes, a power of two from 512 to
     16,384.
     """
     if kind.startswith("folder:"):
         return Subwords.from_folder(kind.removeprefix("folder:"))
+    if kind == "bytes":
+        return Characters("")
     if kind not in ("bpe", "characters"):
-        raise GenwrightError("GW-0196", f"There is no tokeniser {kind!r}", "Choose bpe, characters or folder:PATH")
+        raise GenwrightError(
+            "GW-0196", f"There is no tokeniser {kind!r}", "Choose bpe, characters, bytes or folder:PATH"
+        )
     if vocabulary and vocabulary < _BYTES:
         raise GenwrightError("GW-0196", f"{vocabulary} pieces are too few", f"Give {_BYTES} or more: one for each byte")
     if kind == "characters":

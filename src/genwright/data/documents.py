@@ -15,6 +15,8 @@ ROLES = {
     **dict.fromkeys(("gpt", "bot", "chatbot", "model", "agent", "ai", "answer"), ASSISTANT),
 }
 """What others call the roles; any other name stays as it is."""
+USUAL_ROLES = (USER, ASSISTANT, SYSTEM)
+"""Of conversations."""
 
 
 @dataclass(frozen=True)

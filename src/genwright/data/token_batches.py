@@ -103,6 +103,45 @@ class TokenExamples:
         return places
 
 
+@dataclass(frozen=True)
+class DocumentWindows(TokenExamples):
+    """Windows that lie in one document each: what is behind its end is BEGIN and does not count. So a document that comes
+    or goes changes its own windows only, as a guarantee for documents needs it."""
+
+    firsts: np.ndarray
+    """(windows,) where they begin: at the document's beginning, and half a context after the one before."""
+    ends: np.ndarray
+    """(documents,)"""
+    units: np.ndarray
+    """(windows,) number of the document."""
+
+    @classmethod
+    def of(cls, examples: TokenExamples) -> DocumentWindows:
+        """The documents of a stream, which has no control tokens (`prefix` 0)."""
+        padding = np.cumprod(examples.tokens[: -examples.context - 1 : -1] == BEGIN).sum()
+        ends = np.append(examples.starts[1:], len(examples.tokens) - padding)
+        half = max(1, examples.context // 2)
+        lengths = np.maximum(ends - examples.starts - 1 - examples.context, 0)
+        number = 1 + -(-lengths // half)
+        units = np.repeat(np.arange(len(number)), number)
+        within = np.arange(len(units)) - np.repeat(np.cumsum(number) - number, number)
+        firsts = examples.starts[units] + within * half
+        return cls(**{name: getattr(examples, name) for name in vars(examples)}, firsts=firsts, ends=ends, units=units)
+
+    def __len__(self) -> int:
+        return len(self.firsts)
+
+    def batch(self, chosen: np.ndarray | slice, device: torch.device) -> Batch:
+        """As of any windows."""
+        chosen = np.arange(*chosen.indices(len(self))) if isinstance(chosen, slice) else np.asarray(chosen, np.int64)
+        places = self.firsts[chosen][:, None] + np.arange(self.context + 1)
+        inside = places < self.ends[self.units[chosen]][:, None]
+        places = np.minimum(places, len(self.tokens) - 1)
+        x = torch.from_numpy(np.where(inside, self.tokens[places].astype(np.int64), BEGIN))
+        counts = torch.from_numpy(self.counts[places] & inside)
+        return Batch(x.to(device, non_blocking=True), counts=counts.to(device, non_blocking=True))
+
+
 class Stream:
     """Values of one type in a temporary file without a name: it goes away with the process, however that ends."""
 

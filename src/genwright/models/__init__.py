@@ -310,6 +310,20 @@ def _gpt_presets(preset: str, extent: Extent, timed: bool) -> dict[str, object]:
     }
 
 
+def _gpt_follow(given: Settings) -> Settings:
+    """Under a guarantee: nothing that looks at documents for free, and large batches, as noise is shared by all of one."""
+    if not float(str(given.get("epsilon") or 0)):
+        return given
+    private = {
+        "text.tokeniser": "bytes",
+        "model.counts": 0,
+        "training.optimizer": "adamw",
+        "training.batch_size": 256,
+        "training.ema_decay": 0.98,
+    }
+    return {**private, **given}
+
+
 def _pretrained_presets(preset: str, extent: Extent, timed: bool) -> dict[str, object]:
     return {
         "steps": {"quick": 100, "good": 500, "best": 3000}["best" if timed else preset],
@@ -388,7 +402,7 @@ MODELS: dict[str, ModelEntry] = {
         _pggan,
         _image_presets(192_000, 64, 1e-3, good={"model.width": 32}, best={"model.width": 64}, usual=ADVERSARIAL),
     ),
-    "gpt": ModelEntry(GPTSettings, "tokens", _gpt, _gpt_presets),
+    "gpt": ModelEntry(GPTSettings, "tokens", _gpt, _gpt_presets, follow=_gpt_follow),
     "pretrained": ModelEntry(PretrainedSettings, "tokens", _pretrained, _pretrained_presets, follow=_pretrained_follow),
     "ngram": ModelEntry(NGramSettings, "tokens", _ngram, _ngram_presets),
 }
