@@ -7,4 +7,4 @@ from genwright.text_settings import TextSettings
 
 def settings(holdout=0.1, test="", seed=0, **text):
     """All that a TextSet reads of a training's settings."""
-    return SimpleNamespace(text=TextSettings(**text), holdout=holdout, test=test, seed=seed)
+    return SimpleNamespace(epsilon=0.0, text=TextSettings(**text), holdout=holdout, test=test, seed=seed)

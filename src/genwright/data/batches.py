@@ -35,6 +35,10 @@ class ExampleSet(Protocol):
     def at_once(self) -> int:
         """Examples that are looked at together without gradient: bounds memory."""
 
+    @property
+    def telling(self) -> int:
+        """Examples whose mean loss is that of all to a few thousandths: more would slow every look."""
+
     def batch(self, chosen: np.ndarray | slice, device: torch.device) -> Batch:
         """The chosen examples on the device, as `contract.Batch` says."""
 
@@ -74,6 +78,10 @@ class Examples:
     @property
     def at_once(self) -> int:
         return min(2048, max(AT_ONCE_CODES // max(self.x.shape[1], 1), 32)) if self.x.ndim == 2 else 256
+
+    @property
+    def telling(self) -> int:
+        return 8192
 
     def once(self, device: torch.device) -> Iterator[Batch]:
         size = FIT_ROWS if self.x.ndim == 2 else FIT_IMAGES

@@ -17,6 +17,8 @@ import torch
 from genwright.contract import BEGIN, Batch
 
 MOST_WINDOWS = 4_000_000
+AT_ONCE = 4096  # tokens: each may take a few hundred kilobytes, for the probabilities of all that may follow
+TELLING = 1 << 17  # tokens
 Coded = tuple[np.ndarray, np.ndarray]
 """Tokens of a document, and whether the loss counts each."""
 
@@ -76,7 +78,11 @@ class TokenExamples:
 
     @property
     def at_once(self) -> int:
-        return max(1, 32_768 // self.context)
+        return max(1, AT_ONCE // self.context)
+
+    @property
+    def telling(self) -> int:
+        return max(16, TELLING // self.context)
 
     def once(self, device: torch.device) -> Iterator[Batch]:
         """Every token once, in order, but for an end shorter than a window."""

@@ -16,10 +16,9 @@ from torch import Tensor, nn
 from genwright.contract import BEGIN, Batch
 from genwright.networks.ngram import NGram
 
-MOST = (
-    2_000_000  # tokens that are counted beside a network: a hundred bytes each; of long texts the network knows as much
-)
+MOST = 1_000_000  # tokens counted beside a network, fifty bytes each; of more text the network knows as much
 LARGEST = 0.999  # share of the counts: nothing that the network says is lost
+TUNED = 30_000  # tokens that the share is chosen for
 HALVINGS = 20  # of the range of shares
 
 
@@ -88,8 +87,10 @@ class Beside(nn.Module):
 
         `nats` gives (B, T - 1) what tokens cost the network, and which count.
         """
-        ratios = []  # of the probabilities by the counts and by the network
+        ratios: list[Tensor] = []  # of the probabilities by the counts and by the network
         for batch in held:
+            if sum(map(len, ratios)) >= TUNED:
+                break
             cost, counted = nats(batch)
             later = counted & (torch.arange(counted.shape[1], device=counted.device) >= counted.shape[1] // 2)
             ratios.append((cost.double() - self.nats(batch.x))[later].exp().cpu())

@@ -33,7 +33,6 @@ SKIPS_BEFORE_ROLLBACK = 5
 ROLLBACKS_BEFORE_DIAGNOSIS = 3
 TIMED_AT = (0.1, 0.3, 0.5, 0.7, 0.9)
 TIMED_STEPS = 4  # a lazy phase takes part in one of them
-VALIDATION_ROWS = 8192  # enough for a likelihood to a few thousandths; more would slow every look
 
 
 @dataclass
@@ -289,7 +288,7 @@ class Loop:
             return math.nan
         torch.manual_seed(_mix(self.seed, -1))
         self.average.eval()
-        total, count = 0.0, min(len(self.validation), VALIDATION_ROWS)
+        total, count = 0.0, min(len(self.validation), self.validation.telling)
         size = self.validation.at_once
         for start in range(0, count, size):
             batch = self.validation.batch(slice(start, min(start + size, count)), self.device)
