@@ -39,6 +39,10 @@ THRESHOLDS = 0.1  # share of delta for the discovery of categories
 SIZE, SIZE_SHARE = "number of rows, for the size of batches", 0.01
 CLASSES_SHARE = 0.02  # of the budget, for how often each class of images occurs
 LEDGER = "ledger.json"
+FEW = {
+    "grid": 64,
+    "tokens": 32,
+}  # examples worked on at once that fit the cache: memory, and half the time of all at once
 UNITS = {"row": "row", "grid": "image", "tokens": "document"}
 
 
@@ -195,7 +199,8 @@ class Guard:
             )
             self.ledger.plan(entry)
         block = self.settings.training.checkpoint_every
-        private = Private(self.ledger, given.clip_norm, size, given.draws, given.micro_batch, block=min(block, 50))
+        few = given.micro_batch or FEW.get(MODELS[model_name(self.settings)].kind, 0)
+        private = Private(self.ledger, given.clip_norm, size, given.draws, few, block=min(block, 50))
         return private if units is None else replace(private, units=units)
 
     def _noisy_size(self, rows: int) -> int:

@@ -20,5 +20,5 @@ class PrivacySettings:
     )
     clip_norm: float = setting(1.0, "trainings by steps: longest gradient of one example", low=1e-6)
     draws: int = setting(1, "trainings by steps: times an example goes through the loss in a step", low=1, high=256)
-    micro_batch: int = setting(0, "trainings by steps: examples worked on at once; 0: all of a step", low=0)
+    micro_batch: int = setting(0, "trainings by steps: examples worked on at once; 0: by the kind of data", low=0)
     bins: int = setting(32, "cells of the grid laid over a number", low=2, high=1024)

@@ -310,18 +310,14 @@ def _gpt_presets(preset: str, extent: Extent, timed: bool) -> dict[str, object]:
     }
 
 
-def _gpt_follow(given: Settings) -> Settings:
-    """Under a guarantee: nothing that looks at documents for free, and large batches, as noise is shared by all of one."""
-    if not float(str(given.get("epsilon") or 0)):
-        return given
-    private = {
-        "text.tokeniser": "bytes",
-        "model.counts": 0,
-        "training.optimizer": "adamw",
-        "training.batch_size": 256,
-        "training.ema_decay": 0.98,
-    }
-    return {**private, **given}
+def _private_follow(**values: object) -> Callable[[Settings], Settings]:
+    """Under a guarantee: few steps of many examples, as all of a step share one noise; and what else is different then."""
+    private = {"training.batch_size": 512, "training.ema_decay": 0.99, "steps": 1000, **values}
+
+    def follow(given: Settings) -> Settings:
+        return {**private, **given} if float(str(given.get("epsilon") or 0)) else given
+
+    return follow
 
 
 def _pretrained_presets(preset: str, extent: Extent, timed: bool) -> dict[str, object]:
@@ -357,6 +353,8 @@ ADVERSARIAL: Settings = {
     "training.beta1": 0.0,
     "training.beta2": 0.99,
 }
+PRIVATE_IMAGES = _private_follow()
+PRIVATE_TEXTS = _private_follow(**{"text.tokeniser": "bytes", "model.counts": 0, "training.optimizer": "adamw"})
 AUGMENTED: Settings = {"model.augment": 0.5}
 FLOW_LARGER: Settings = {"model.depth": 2, "model.solver_steps": 20}
 
@@ -380,9 +378,14 @@ MODELS: dict[str, ModelEntry] = {
             best={"model.width": 128, **FLOW_LARGER},
             usual={"training.clip_norm": 1.0},
         ),
+        follow=PRIVATE_IMAGES,
     ),
     "r3gan": ModelEntry(
-        R3GANSettings, "grid", _gan, _image_presets(128_000, 16, 3e-4, few=AUGMENTED, usual=ADVERSARIAL)
+        R3GANSettings,
+        "grid",
+        _gan,
+        _image_presets(128_000, 16, 3e-4, few=AUGMENTED, usual=ADVERSARIAL),
+        follow=PRIVATE_IMAGES,
     ),
     "dcgan": ModelEntry(
         DCGANSettings,
@@ -391,18 +394,22 @@ MODELS: dict[str, ModelEntry] = {
         _image_presets(384_000, 64, 2e-4, few=AUGMENTED, usual={**ADVERSARIAL, "training.beta1": 0.5}),
     ),
     "wgan-gp": ModelEntry(
-        WGANGPSettings, "grid", _gan, _image_presets(96_000, 64, 3e-4, few=AUGMENTED, usual=ADVERSARIAL)
+        WGANGPSettings,
+        "grid",
+        _gan,
+        _image_presets(96_000, 64, 3e-4, few=AUGMENTED, usual=ADVERSARIAL),
+        follow=PRIVATE_IMAGES,
     ),
-    "vae": ModelEntry(VAESettings, "grid", _vae, _image_presets(256_000, 64, 4e-3)),
-    "vqvae": ModelEntry(VQVAESettings, "grid", _vqvae, _image_presets(256_000, 64, 3e-3)),
-    "pixel-ar": ModelEntry(PixelARSettings, "grid", _pixel_ar, _image_presets(64_000, 32, 4e-3)),
+    "vae": ModelEntry(VAESettings, "grid", _vae, _image_presets(256_000, 64, 4e-3), follow=PRIVATE_IMAGES),
+    "vqvae": ModelEntry(VQVAESettings, "grid", _vqvae, _image_presets(256_000, 64, 3e-3), follow=PRIVATE_IMAGES),
+    "pixel-ar": ModelEntry(PixelARSettings, "grid", _pixel_ar, _image_presets(64_000, 32, 4e-3), follow=PRIVATE_IMAGES),
     "pggan": ModelEntry(
         PGGANSettings,
         "grid",
         _pggan,
         _image_presets(192_000, 64, 1e-3, good={"model.width": 32}, best={"model.width": 64}, usual=ADVERSARIAL),
     ),
-    "gpt": ModelEntry(GPTSettings, "tokens", _gpt, _gpt_presets, follow=_gpt_follow),
+    "gpt": ModelEntry(GPTSettings, "tokens", _gpt, _gpt_presets, follow=PRIVATE_TEXTS),
     "pretrained": ModelEntry(PretrainedSettings, "tokens", _pretrained, _pretrained_presets, follow=_pretrained_follow),
     "ngram": ModelEntry(NGramSettings, "tokens", _ngram, _ngram_presets),
 }
