@@ -6,6 +6,7 @@ tokens.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import chain, islice
@@ -282,7 +283,7 @@ def _coded(codec: TextCodec, documents: Iterable[Document]) -> Iterator[Coded]:
 
 def _shuffled(documents: Iterable[Coded], codec: TextCodec, seed: int) -> Iterator[Coded]:
     """Coded documents in an order by the seed, by way of a temporary file."""
-    tokens, counts, ends = Stream(codec.dtype), Stream(bool), [0]
+    tokens, counts, ends = Stream(codec.dtype), Stream(bool), array("q", [0])
     for ids, counted in documents:
         tokens.write(ids)
         counts.write(counted)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+from array import array
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -45,7 +46,7 @@ def look_through(source: TextSource, settings: TextSettings, advance: Advance = 
     """Read all documents once; sentences on what was found go to the source's notes. GW-0175 when none is left."""
     near = settings.near_duplicates != "ignore"
     duplicates, found, overall = Duplicates(near=near), Counter[str](), hashlib.sha256()
-    fitting, sizes, removed = [], [], Counter[str]()
+    fitting, sizes, removed = bytearray(), array("q"), Counter[str]()  # a few bytes for each of millions
     for number, document in enumerate(source.documents(), 1):
         overall.update(digest(document))
         reason = _unfit(document, settings)
@@ -71,7 +72,7 @@ def look_through(source: TextSource, settings: TextSettings, advance: Advance = 
         raise GenwrightError(
             "GW-0175", f"No document of {source.name!r} is left ({reasons})", "Change what is left out"
         )
-    kept = np.array(fitting)
+    kept = np.array(fitting, dtype=bool)
     kept[kept] = stays
     findings = Findings(
         kept, groups[stays], np.array(sizes, np.int64)[stays], overall.hexdigest(), dict(found), dict(+removed)

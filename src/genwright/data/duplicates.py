@@ -21,6 +21,7 @@ ALIKE = 0.8
 GRAM = 5
 BANDS, ROWS = 20, 6
 SIZE = BANDS * ROWS
+DIGEST = 16  # bytes
 _BLOCK = 1 << 20  # characters of a document that are looked at in one go
 _GRAMS = 512  # hashed in one go: what fits the cache
 _ROUNDS = 20  # documents of a bucket that others are compared with
@@ -39,7 +40,7 @@ class Duplicates:
 
     def __init__(self, *, near: bool) -> None:
         self.near = near
-        self._digests: list[bytes] = []
+        self._digests = bytearray()  # 16 bytes each: objects would take ten times as much
         self._waiting: list[str] = []
         self._characters = 0
         self._file = tempfile.TemporaryFile(prefix="genwright-")  # noqa: SIM115 - lives as long as this
@@ -49,7 +50,7 @@ class Duplicates:
 
     def add(self, document: Document) -> None:
         """The next document."""
-        self._digests.append(digest(document))
+        self._digests += digest(document)
         if self.near:
             self._waiting.append(document.text)
             self._characters += len(self._waiting[-1])
@@ -62,9 +63,9 @@ class Duplicates:
 
     def exact(self) -> np.ndarray:
         """(N,) the place of the first document with the same messages and conditions."""
-        first: dict[bytes, int] = {}
-        places = [first.setdefault(found, place) for place, found in enumerate(self._digests)]
-        return np.array(places, dtype=np.int64)
+        digests = np.frombuffer(bytes(self._digests), np.dtype((np.void, DIGEST)))
+        _, first, inverse = np.unique(digests, return_index=True, return_inverse=True)
+        return first[inverse].astype(np.int64)
 
     def groups(self) -> tuple[np.ndarray, np.ndarray]:
         """(N,) the place of the first document of each one's group, and (N,) whether that one is nearly the same.
@@ -93,7 +94,7 @@ class Duplicates:
 def digest(document: Document) -> bytes:
     """16 bytes that tell the messages and conditions of one document from those of another."""
     content = repr((document.messages, sorted(document.columns.items())))
-    return hashlib.blake2b(content.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return hashlib.blake2b(content.encode("utf-8", "surrogatepass"), digest_size=DIGEST).digest()
 
 
 def signatures(texts: list[str]) -> np.ndarray:

@@ -7,6 +7,7 @@ step sees.
 from __future__ import annotations
 
 import tempfile
+from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -48,7 +49,7 @@ class TokenExamples:
     ) -> TokenExamples:
         """From coded documents in their order. Windows that overlap start at every token (of many, at about 4 million);
         others count each token once."""
-        tokens, counts, starts = Stream(dtype), Stream(bool), []
+        tokens, counts, starts = Stream(dtype), Stream(bool), array("q")
         for ids, counted in documents:
             starts.append(tokens.length)
             tokens.write(ids)
