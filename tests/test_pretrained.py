@@ -11,6 +11,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+import genwright
 from coded_texts import HELD, TRAIN
 from folders import CONFIGS, CONTEXT, build, codec_of, coded_texts, make, transformers
 from genwright.codecs.text import TextCodec
@@ -21,6 +22,7 @@ from genwright.data.token_batches import TokenExamples
 from genwright.models.pretrained import Pretrained
 from genwright.networks.adapters import merge
 from genwright.networks.foreign import ForeignReader
+from genwright.privacy.ledger import PrivacyLedger
 from genwright.training import checkpoints, gradients
 from genwright.training.budget import Budget
 from genwright.training.loop import Loop
@@ -73,7 +75,7 @@ def test_one_document_changes_no_other_of_its_window(folders, kind):
     model = build(folders[kind], codec_of(folders[kind]).spec)
     first, second, other = [BEGIN, 5, 60, 7, END], [BEGIN, 9, 30, 4, END], [BEGIN, 80, 81, 33, END]
     batch = Batch(torch.tensor([first + second, other + second, second + first]))
-    nats, _ = model._nats(batch)
+    nats, _ = model.nats(batch)
     torch.testing.assert_close(nats[0, 5:], nats[1, 5:], atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(nats[0, 5:], nats[2, :4], atol=1e-5, rtol=1e-5)
     assert not torch.allclose(nats[0, :4], nats[1, :4])
@@ -186,6 +188,18 @@ def unpacked(folder: Path) -> Path:
         str(folder / "tokenizer.json")
     )
     return folder
+
+
+def test_adapters_learn_under_a_guarantee(folders, tmp_path):
+    given = {"model.folder": str(folders["llama"]), "text.context": 32, "training.batch_size": 16, "model.length": 8}
+    usual = {"model": "pretrained", "epsilon": 8.0, "steps": 3, "rows": 2, "report": False, "quiet": True}
+    run = genwright.train(TRAIN, out=tmp_path / "run", **usual, **given)
+    ledger = PrivacyLedger.open(run.folder / "ledger.json")
+    assert ledger.unit == "document"
+    assert ledger.remaining("training") == 0
+    assert ledger.epsilon_spent() <= 8
+    up = [value for name, value in run.model.state_dict().items() if name.endswith(".up")]
+    assert any(value.abs().max() > 0 for value in up), "they began as nothing"
 
 
 @pytest.mark.slow

@@ -79,6 +79,8 @@ def build(given: Mapping[str, Any], extent: Extent | None = None) -> Train:
         values[name] = convert(name, *known[name], value)
     preset = values.get("preset", Train.preset)
     timed = bool(values.get("time"))
+    if values.get("steps") == 0:  # the preset decides
+        del values["steps"]
     return _construct(Train, {**MODELS[model].presets(preset, extent or Extent(), timed), **values}, model)
 
 

@@ -40,6 +40,7 @@ def test_flags_win_over_environment_over_file(tmp_path, monkeypatch):
 def test_presets_give_way_to_what_is_given():
     assert settings.build({"steps": 3, "preset": "best"}).steps == 3
     assert settings.build({"preset": "best"}).steps > settings.build({"preset": "quick"}).steps
+    assert settings.build({"steps": 0}).steps == settings.build({}).steps > 0, "0 leaves it to the preset"
 
 
 @pytest.mark.parametrize(

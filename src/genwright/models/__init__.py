@@ -313,11 +313,7 @@ def _gpt_presets(preset: str, extent: Extent, timed: bool) -> dict[str, object]:
 def _private_follow(**values: object) -> Callable[[Settings], Settings]:
     """Under a guarantee: few steps of many examples, as all of a step share one noise; and what else is different then."""
     private = {"training.batch_size": 512, "training.ema_decay": 0.99, "steps": 1000, **values}
-
-    def follow(given: Settings) -> Settings:
-        return {**private, **given} if float(str(given.get("epsilon") or 0)) else given
-
-    return follow
+    return lambda given: {**private, **given} if float(str(given.get("epsilon") or 0)) else given
 
 
 def _pretrained_presets(preset: str, extent: Extent, timed: bool) -> dict[str, object]:
@@ -339,6 +335,7 @@ def _pretrained_follow(given: Settings) -> Settings:
     from genwright.networks.foreign import local_folder
 
     path = local_folder(str(given.get("model.folder", ""))).absolute()
+    given = _private_follow(**{"training.batch_size": 256, "steps": 200})(given)
     return {"text.tokeniser": f"folder:{path}", "text.learn": "answers", **given, "model.folder": str(path)}
 
 
