@@ -88,6 +88,7 @@ def test_a_window_holds_one_document_and_a_document_all_its_windows():
         assert set(tokens[1:].tolist()) <= set(seen[batch.counts[own]].tolist())
         assert own.sum() == 1 + max(0, -(-(len(tokens) - 17) // 8))
     assert not batch.counts[batch.x == BEGIN].any()
+    assert windows.batch(np.array([], np.int64), CPU).x.shape == (0, 17), "a Poisson batch may be empty"
 
 
 def test_a_document_that_comes_changes_no_window_of_the_others():
