@@ -149,21 +149,27 @@ class ImageRun(Run):
             likelihoods=self._measured(holdout, seed),
             rebuilt=self._rebuilt(holdout) if self.model.encodes and len(holdout) else None,
             log=self.log(),
-            solver_steps=self._by_steps(train, seed) if effort == "full" else None,
+            solver_steps=self._by_steps(train, seed, advance) if effort == "full" else None,
         )
 
-    def _by_steps(self, train: Labelled, seed: int) -> dict[int, float] | None:
+    def _by_steps(self, train: Labelled, seed: int, advance: Advance) -> dict[int, float] | None:
         """For models with a solver of fixed steps: the Frechet distance of a thousand samples by the number of steps."""
         if getattr(self.settings.model, "solver", "adaptive") == "adaptive":
             return None
         n = min(len(train), BY_STEPS)
         few = train.take(np.random.default_rng(seed).choice(len(train), n, replace=False))
         features = choose(few.pixels, labels=few.labels, classes=self.codec.classes)
-        reference = features.call(few.pixels)
-        return {
-            steps: frechet(reference, features.call(self.draw(n, seed=seed, solver_steps=steps)[0]))
-            for steps in SOLVER_STEPS
-        }
+        reference, found, taken = features.call(few.pixels), {}, 0
+        for steps in SOLVER_STEPS:
+
+            def drawn(done: int, _: int, *, steps: int = steps, before: int = taken) -> None:
+                advance(before + done * steps, n * sum(SOLVER_STEPS), "sampling by solver steps")
+
+            found[steps] = frechet(
+                reference, features.call(self.draw(n, seed=seed, solver_steps=steps, advance=drawn)[0])
+            )
+            taken += n * steps
+        return found
 
     def _measured(self, holdout: Labelled, seed: int) -> dict[str, Metric]:
         """What the model itself says of held-out images."""
