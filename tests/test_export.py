@@ -47,7 +47,7 @@ def test_a_graph_draws_what_the_model_decodes(name):
     if name == "pggan":
         model.done.fill_(0.7)  # a level that is being faded in
     if name == "flow":
-        model.guidance = 2.0
+        model.guidance, model.solver_steps = 2.0, 3
     z, label = model.latents(5), torch.arange(5) % coded.CLASSES
     session = onnxruntime.InferenceSession(graph(model, z, label).SerializeToString())
     for n in (1, 5):

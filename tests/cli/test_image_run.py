@@ -162,7 +162,8 @@ def test_the_report_command_judges_runs_and_any_files(run, folder, tmp_path, cap
     assert "GW-0211" in capsys.readouterr().err
 
 
-def test_the_full_report_of_a_flow_says_what_its_steps_are_worth(folder, tmp_path):
+def test_the_full_report_of_a_flow_says_what_its_steps_are_worth(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("genwright.image_run.BY_STEPS", 60)
     small = {"model.width": 8, "model.levels": 1}
     flow = genwright.train(
         folder / "bars", model="flow", steps=3, report=False, out=tmp_path / "flow", quiet=True, threads=1, **small

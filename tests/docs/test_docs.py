@@ -58,7 +58,8 @@ def test_every_command_runs(tmp_path, monkeypatch):
     for command in commands:
         words = shlex.split(command, comments=True)
         small = {"GENWRIGHT_MODEL_WIDTH": "8"} if "photos/" in words else {}
-        small |= {"GENWRIGHT_MODEL_LENGTH": "8"} if {"letters/", "talks.jsonl"} & set(words) else {}
+        texts = {"GENWRIGHT_MODEL_LENGTH": "8", "GENWRIGHT_MODEL_WIDTH": "16", "GENWRIGHT_MODEL_HEAD": "8"}
+        small |= texts if {"letters/", "talks.jsonl"} & set(words) else {}
         if words[1] == "train" and not words[2].endswith(".csv"):
             small["GENWRIGHT_REPORT"] = "false"  # each kind of data has tests of its report
         if words[0] == "make":
@@ -121,7 +122,7 @@ def test_every_example_trains(path, tmp_path):
         import folders  # skips where the extra is missing
 
         given |= {"model.folder": str(folders.make(tmp_path / "model")), "text.context": 64}
-    run = trainer.start(data, {**given, "steps": 10, "time": ""}, quiet=True)
+    run = trainer.start(data, {**given, "steps": 10, "rows": 10, "time": ""}, quiet=True)
     assert len(run.sample(10)) == 10
 
 

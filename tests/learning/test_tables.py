@@ -1,5 +1,7 @@
 """Each table model learns: on real census rows it beats independent columns by a margin that a broken model cannot reach."""
 
+import functools
+
 import polars as pl
 import pytest
 
@@ -29,12 +31,22 @@ def errors(synthetic: pl.DataFrame, kinds: dict[str, str]) -> tuple[float, float
     return metrics["shape"]["value"], metrics["trend"]["value"]
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run of each model, trained when it is first asked for."""
+
+    @functools.cache
+    def of(name):
+        folder = tmp_path_factory.mktemp(name) / "run"
+        given = {"model": name, "out": folder, "holdout": 0.0, "report": False, "rows": 10, "quiet": True}
+        return genwright.train(people.frame(ROWS), **given, **SETTINGS[name])
+
+    return of
+
+
 @pytest.mark.parametrize("name", SETTINGS)
-def test_it_beats_independent_columns(name, tmp_path):
-    real = people.frame(ROWS)
-    run = genwright.train(
-        real, model=name, out=tmp_path / "run", holdout=0.0, report=False, rows=10, quiet=True, **SETTINGS[name]
-    )
+def test_it_beats_independent_columns(name, trained):
+    real, run = people.frame(ROWS), trained(name)
     kinds = {column.name: column.kind for column in run.codec.schema.columns}
     shuffled = real.select(pl.col(column).shuffle(seed=index) for index, column in enumerate(real.columns))
     _, independent = errors(shuffled, kinds)
@@ -43,12 +55,9 @@ def test_it_beats_independent_columns(name, tmp_path):
     assert shape < 6.0
 
 
-def test_conditions_move_the_other_columns(tmp_path):
+def test_conditions_move_the_other_columns(trained):
     """Sampled under a condition, the others follow the real conditional, not the marginal."""
-    real = people.frame(ROWS)
-    run = genwright.train(
-        real, out=tmp_path / "run", holdout=0.0, report=False, rows=10, quiet=True, **SETTINGS["tabular-ar"]
-    )
+    real, run = people.frame(ROWS), trained("tabular-ar")
     wanted = real.group_by("marital-status").agg((pl.col("sex") == "Female").mean().alias("share"))
     share = dict(wanted.iter_rows())
     for status in ("Married-civ-spouse", "Never-married", "Divorced"):

@@ -86,10 +86,6 @@ def kills_during_steps(folder: Path, kills: int, seed: int) -> int:
     return during
 
 
-def test_a_few_kills(tmp_path):
-    assert kills_during_steps(tmp_path, 2, seed=0) > 0
-
-
 @pytest.mark.slow
 def test_fifty_kills(tmp_path):
     assert kills_during_steps(tmp_path, 50, seed=1) > 20
