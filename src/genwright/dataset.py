@@ -15,7 +15,7 @@ from genwright.config import Train
 from genwright.contract import DataSpec
 from genwright.data.batches import ExampleSet
 from genwright.errors import GenwrightError
-from genwright.models import Extent
+from genwright.model_presets import Extent
 
 
 class Codec(Protocol):

@@ -23,7 +23,8 @@ from genwright.contract import GenerativeModel
 from genwright.dataset import Codec, Dataset
 from genwright.errors import GenwrightError
 from genwright.images import ImageSet
-from genwright.models import MODELS, Extent
+from genwright.model_presets import Extent
+from genwright.models import MODELS
 from genwright.privacy.accounting import Guarantee, calibrate, default_delta
 from genwright.privacy.events import Pure, SampledGaussian
 from genwright.privacy.ledger import Entry, PrivacyLedger

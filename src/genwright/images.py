@@ -5,7 +5,6 @@ This is all that a run needs to know about images. Read `data/images.py` next fo
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import numpy as np
 
 from genwright.codecs.image import ImageCodec
 from genwright.config import Train
-from genwright.data.batches import Examples, split
+from genwright.data.batches import Examples, held_by_content, split
 from genwright.data.images import Images, ImageSource, open_images
 from genwright.data.likeness import split_groups
 from genwright.progress import Advance, no_progress
@@ -37,7 +36,8 @@ class ImageSet:
         images = source.load(advance)
         share = 0.0 if settings.test else settings.holdout
         if settings.epsilon:
-            return cls(source, images, _split_by_content(images.pixels, share))
+            contents = (picture.tobytes() for picture in images.pixels)
+            return cls(source, images, held_by_content(contents, share))
         return cls(source, images, split_groups(images.groups, share, seed=settings.seed))
 
     @property
@@ -106,9 +106,3 @@ def read_as(data: Any, settings: Train, *, size: int = 0, grey: bool = False) ->
         background=given.background,
         declared=bool(settings.epsilon),
     )
-
-
-def _split_by_content(pixels: np.ndarray, share: float) -> np.ndarray:
-    """(N,) True for about `share` of (N, ...) pictures."""
-    marks = [int.from_bytes(hashlib.blake2b(picture.tobytes(), digest_size=6).digest(), "big") for picture in pixels]
-    return np.array(marks) < share * 2**48

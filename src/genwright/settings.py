@@ -16,7 +16,8 @@ from typing import Any, get_type_hints
 
 from genwright.config import Train
 from genwright.errors import GenwrightError, did_you_mean
-from genwright.models import MODELS, Extent
+from genwright.model_presets import Extent
+from genwright.models import MODELS
 
 DEFAULT_MODEL = "tabular-ar"
 ENVIRONMENT_PREFIX = "GENWRIGHT_"

@@ -20,7 +20,7 @@ from genwright.codecs.private_table import require_declared, schema_of_types
 from genwright.codecs.table import TableCodec
 from genwright.config import Train
 from genwright.data.ahead import ahead
-from genwright.data.batches import Examples, gathered, split
+from genwright.data.batches import Examples, gathered, held_by_content, split
 from genwright.data.columns import Column
 from genwright.data.rules import Combination, Rule, Unique
 from genwright.data.rules_clash import check_rules
@@ -221,8 +221,7 @@ def split_by_content(frame: pl.DataFrame, share: float) -> np.ndarray:
     if not share:
         return np.zeros(len(frame), dtype=bool)
     words = frame.select(pl.concat_str(pl.all().cast(pl.String).fill_null("\x00"), separator="\x1f")).to_series()
-    marks = [int.from_bytes(hashlib.blake2b(word.encode(), digest_size=6).digest(), "big") for word in words]
-    return np.array(marks) < share * 2**48
+    return held_by_content((word.encode() for word in words), share)
 
 
 def _read_rules(settings: Train, schema: Schema, own: str | None) -> tuple[Rule, ...]:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from genwright.codecs.text import TextCodec
+from genwright.data.batches import held_by_content
 from genwright.data.cleaning import Findings, cleaned, look_through
 from genwright.data.documents import TEXT, USER, USUAL_ROLES, Document, Message, TextForm, TextSource
 from genwright.data.duplicates import digest
@@ -90,7 +91,7 @@ class TextSet:
                 )
         source.conditions = ()
         findings = look_through(source, given, advance)
-        held = np.array([_mark(document) < share * 2**48 for document in cleaned(source, findings, given)])
+        held = held_by_content(map(digest, cleaned(source, findings, given)), share)
         return cls(source, given, findings, held, 0.0, private=True)
 
     @property
@@ -223,11 +224,6 @@ def canaries(given: TextSettings, seed: int) -> tuple[list[str], list[str]]:
 def read_as(data: Any, given: TextSettings) -> TextSource:
     """Texts read as the settings say."""
     return open_texts(data, column=given.column, conditions=given.conditions, separator=given.separator)
-
-
-def _mark(document: Document) -> int:
-    """A number below 2 ** 48 that a document's content decides."""
-    return int.from_bytes(digest(document)[:6], "big")
 
 
 def _with_usual_roles(document: Document) -> Document:

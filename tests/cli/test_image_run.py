@@ -9,7 +9,7 @@ from PIL import Image
 import coded
 import genwright
 from genwright.errors import GenwrightError
-from genwright.models import Extent
+from genwright.model_presets import Extent
 from processes import run as run_command
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from genwright import cli, config, settings
 from genwright.errors import GenwrightError
-from genwright.models import MODELS, Extent
+from genwright.model_presets import Extent
+from genwright.models import MODELS
 
 
 @pytest.mark.parametrize("model", MODELS)

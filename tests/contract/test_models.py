@@ -10,7 +10,8 @@ import coded
 from genwright.config import TrainingSettings
 from genwright.contract import FREE, PRESENT
 from genwright.errors import GenwrightError
-from genwright.models import MODELS, Extent
+from genwright.model_presets import Extent
+from genwright.models import MODELS
 
 GRADIENT = [name for name, entry in MODELS.items() if entry.load().phases]
 ROWS = [name for name, entry in MODELS.items() if entry.kind == "row"]

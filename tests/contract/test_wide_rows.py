@@ -4,7 +4,8 @@ import pytest
 import torch
 
 import coded
-from genwright.models import MODELS, Extent
+from genwright.model_presets import Extent
+from genwright.models import MODELS
 from genwright.networks import row
 from genwright.privacy.clipping import Engine
 

@@ -14,7 +14,7 @@ from genwright.config import Train
 from genwright.errors import GenwrightError
 from genwright.guarantee import SIZE, public_extent
 from genwright.images import ImageSet
-from genwright.models import Extent
+from genwright.model_presets import Extent
 from genwright.privacy.accounting import Guarantee
 from genwright.privacy.ledger import PrivacyLedger
 from genwright.release import release

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -141,6 +142,12 @@ def _permutation(rows: int, seed: int, epoch: int) -> np.ndarray:
 def _numbers(rows: int) -> np.ndarray:
     """0, 1, ... in as few bytes as hold them: there may be tens of millions."""
     return np.arange(rows, dtype=np.int32 if rows < 2**31 else np.int64)
+
+
+def held_by_content(contents: Iterable[bytes], share: float) -> np.ndarray:
+    """(n,) True for about `share` of so many contents: each alone decides on its side, so that none moves another."""
+    marks = [int.from_bytes(hashlib.blake2b(content, digest_size=6).digest(), "big") for content in contents]
+    return np.array(marks, dtype=np.int64) < share * 2**48
 
 
 def split(rows: int, share: float, *, seed: int) -> np.ndarray:

@@ -1,14 +1,17 @@
-"""The models, in one literal table. To add one: a file here, its settings in `model_settings.py`, a line below.
+"""The models, in one literal table. To add one: a file here, its settings in `model_settings.py`, its presets in
+`model_presets.py`, a line below.
 
 Importing this module imports no torch; `load` does. The contract tests run over the table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from genwright import model_presets as presets
+from genwright.model_presets import Presets, Settings
 from genwright.model_settings import (
     CTGANSettings,
     DCGANSettings,
@@ -32,31 +35,6 @@ from genwright.model_settings import (
 
 if TYPE_CHECKING:
     from genwright.contract import GenerativeModel
-
-
-Settings = Mapping[str, object]
-NO_SETTINGS: Settings = {}
-FEW_COLUMNS = 10  # tables with more are gone through less often
-MANY_COLUMNS = 500
-MOST_CELLS = 2**16  # rows x columns of a batch: what a step holds in memory grows with them
-FEW_IMAGES = 5000  # below, a critic learns the training images by heart
-
-
-@dataclass(frozen=True)
-class Extent:
-    """How much there is to train on: presets go by it."""
-
-    examples: int = 10_000
-    values: int = 100_000
-    """Of all examples together: cells of a table, numbers of images, bytes of texts."""
-
-    @property
-    def each(self) -> float:
-        """Values of one example, on average."""
-        return self.values / max(self.examples, 1)
-
-
-Presets = Callable[[str, Extent, bool], dict[str, object]]
 
 
 @dataclass(frozen=True)
@@ -171,242 +149,23 @@ def _ngram() -> type[GenerativeModel]:
     return NGram
 
 
-def _batch_size(rows: int) -> int:
-    return 512 if rows >= 8000 else 256 if rows >= 2000 else 128
-
-
-def _tabular_ar_presets(preset: str, extent: Extent, timed: bool) -> dict[str, object]:
-    batch_size = min(_batch_size(extent.examples), max(int(MOST_CELLS / max(extent.each, 1)), 32))
-    passes, most = {"quick": (17.0, 650), "good": (27.0, 1300), "best": (54.0, 2600)}[preset]
-    # A pass over a wide row teaches more, what is common to rows and what is of this one alone: it is seen less often.
-    passes *= min(max(1 - 0.08 * (extent.each - FEW_COLUMNS), 0.6), 1.0)
-    steps = min(max(round(passes * extent.examples / batch_size), 150), most)
-    values: dict[str, object] = {
-        "steps": steps,
-        "training.batch_size": batch_size,
-        "training.learning_rate": 4e-3 if preset == "best" else 6e-3,
-        "training.select_every": 50 if steps > 200 else 15,
-    }
-    if preset != "quick":
-        values |= {"model.width": 512, "model.hidden": 128, "model.dropout": 0.35}
-    if extent.each > MANY_COLUMNS:  # each has a network of its own: small ones, or there would be 100 million weights
-        values |= (
-            {"model.width": 128, "model.hidden": 32} if preset == "quick" else {"model.width": 256, "model.hidden": 64}
-        )
-    return values
-
-
-def _tabular_trees_presets(preset: str, extent: Extent, timed: bool) -> dict[str, object]:
-    return {"model.leaf_rows": {"quick": 20, "good": 20, "best": 50}[preset]}
-
-
-def _mixture_presets(preset: str, extent: Extent, timed: bool) -> dict[str, object]:
-    return {"model.components": {"quick": 200, "good": 300, "best": 600}[preset]}
-
-
-def _no_presets(preset: str, extent: Extent, timed: bool) -> dict[str, object]:
-    return {}
-
-
-def _mixture_follow(given: Settings) -> Settings:
-    """What the table is for is measured first."""
-    return {"model.target": given.get("target", ""), **given}
-
-
-def _tvae_presets(preset: str, extent: Extent, timed: bool) -> dict[str, object]:
-    epochs = {"quick": 60, "good": 150, "best": 300}[preset]
-    batch_size = _batch_size(extent.examples)
-    steps = max(1000, round(epochs * extent.examples / batch_size))
-    return {"steps": steps, "training.batch_size": batch_size, "training.learning_rate": 3e-3}
-
-
-def _ctgan_presets(preset: str, extent: Extent, timed: bool) -> dict[str, object]:
-    return {
-        **ADVERSARIAL,
-        "steps": {"quick": 2000, "good": 6000, "best": 15_000}["best" if timed else preset],
-        "training.batch_size": min(_batch_size(extent.examples), 256),
-        "training.learning_rate": 6e-3,
-        "training.final_rate": 0.0,
-        "training.clip_norm": 0.0,
-    }
-
-
-def _tabular_flow_presets(preset: str, extent: Extent, timed: bool) -> dict[str, object]:
-    epochs = {"quick": 40, "good": 60, "best": 80}["best" if timed else preset]  # more overfit
-    batch_size = _batch_size(extent.examples)
-    return {
-        "steps": max(1000, round(epochs * extent.examples / batch_size)),
-        "training.batch_size": batch_size,
-        "training.learning_rate": 2e-3,
-    }
-
-
-def _image_steps(preset: str, images: int, timed: bool, *, seen: int, batch_size: int) -> int:
-    """Steps that see `seen` images when quick. Small sets see each image a few hundred times at most; under a time limit
-    the clock says how long a training is, not the preset."""
-    most = seen * {"quick": 1, "good": 6, "best": 30}["best" if timed else preset]
-    return max(200, min(most, images * 400) // batch_size)
-
-
-def _image_presets(
-    seen: int,
-    batch_size: int,
-    rate: float,
-    *,
-    good: Settings = NO_SETTINGS,
-    best: Settings = NO_SETTINGS,
-    few: Settings = NO_SETTINGS,
-    usual: Settings = NO_SETTINGS,
-) -> Presets:
-    """Of models of images: `seen` images when quick; what is other as a rule (`usual`), for `good`, for `best` and for sets
-    of `few` images."""
-
-    def presets(preset: str, extent: Extent, timed: bool) -> dict[str, object]:
-        images = extent.examples
-        values: dict[str, object] = {
-            "steps": _image_steps(preset, images, timed, seen=seen, batch_size=batch_size),
-            "training.batch_size": batch_size,
-            "training.learning_rate": rate,
-            "training.warmup_steps": 100,
-            "training.clip_norm": 0.0,
-            "training.ema_decay": {"quick": 0.998, "good": 0.999, "best": 0.9995}[preset],
-            "training.select_every": 250,
-        }
-        return {
-            **values,
-            **usual,
-            **{"quick": NO_SETTINGS, "good": good, "best": best}[preset],
-            **(few if images < FEW_IMAGES else NO_SETTINGS),
-        }
-
-    return presets
-
-
-def _gpt_presets(preset: str, extent: Extent, timed: bool) -> dict[str, object]:
-    larger: dict[str, dict[str, object]] = {
-        "quick": {
-            "text.context": 128,
-            "training.learning_rate": 3e-3,
-            "training.weight_decay": 0.05,
-            "training.hold": 0.4,
-            "training.ema_decay": 0.0,  # the rate falls to 0 in a line: that averages enough
-        },
-        "good": {"model.width": 256, "model.depth": 6},
-        "best": {"model.width": 512, "model.depth": 8, "model.head": 64, "text.context": 512},
-    }
-    return {
-        "steps": {"quick": 800, "good": 3000, "best": 12_000}["best" if timed else preset],
-        "training.batch_size": 16,
-        "training.optimizer": "muon",
-        "training.learning_rate": 4e-3 if preset == "good" else 2e-3,
-        "training.matrix_rate": 0.03 if preset == "good" else 0.02,
-        "training.warmup_steps": 30,
-        "training.weight_decay": 0.01,
-        "training.clip_norm": 1.0,
-        "training.beta2": 0.95,
-        "training.ema_decay": 0.995,
-        "training.select_every": 100,
-        **larger[preset],
-    }
-
-
-def _private_follow(**values: object) -> Callable[[Settings], Settings]:
-    """Under a guarantee: few steps of many examples, as all of a step share one noise; and what else is different then."""
-    private = {"training.batch_size": 512, "training.ema_decay": 0.99, "steps": 1000, **values}
-    return lambda given: {**private, **given} if float(str(given.get("epsilon") or 0)) else given
-
-
-def _pretrained_presets(preset: str, extent: Extent, timed: bool) -> dict[str, object]:
-    return {
-        "steps": {"quick": 100, "good": 500, "best": 3000}["best" if timed else preset],
-        "training.batch_size": 8,
-        "training.learning_rate": 1e-3,
-        "training.warmup_steps": 10,
-        "training.weight_decay": 0.0,
-        "training.clip_norm": 1.0,
-        "training.ema_decay": 0.9,
-        "training.select_every": 20,
-        "text.context": 128 if preset == "quick" else 256,
-    }
-
-
-def _pretrained_follow(given: Settings) -> Settings:
-    """With the folder, downloaded where that was asked for, and its tokeniser."""
-    from genwright.networks.foreign import local_folder
-
-    path = local_folder(str(given.get("model.folder", ""))).absolute()
-    given = _private_follow(**{"training.batch_size": 256, "steps": 200})(given)
-    return {"text.tokeniser": f"folder:{path}", "text.learn": "answers", **given, "model.folder": str(path)}
-
-
-def _ngram_presets(preset: str, extent: Extent, timed: bool) -> dict[str, object]:
-    return {"model.order": {"quick": 6, "good": 7, "best": 8}[preset]}
-
-
-ADVERSARIAL: Settings = {
-    "training.warmup_steps": 30,
-    "training.final_rate": 0.1,
-    "training.weight_decay": 0.0,
-    "training.beta1": 0.0,
-    "training.beta2": 0.99,
-}
-PRIVATE_IMAGES = _private_follow()
-PRIVATE_TEXTS = _private_follow(**{"text.tokeniser": "bytes", "model.counts": 0, "training.optimizer": "adamw"})
-AUGMENTED: Settings = {"model.augment": 0.5}
-FLOW_LARGER: Settings = {"model.depth": 2, "model.solver_steps": 20}
-
 MODELS: dict[str, ModelEntry] = {
-    "tabular-ar": ModelEntry(TabularARSettings, "row", _tabular_ar, _tabular_ar_presets),
-    "tabular-trees": ModelEntry(TabularTreesSettings, "row", _tabular_trees, _tabular_trees_presets),
-    "tvae": ModelEntry(TVAESettings, "row", _tvae, _tvae_presets),
-    "ctgan": ModelEntry(CTGANSettings, "row", _ctgan, _ctgan_presets),
-    "tabular-flow": ModelEntry(TabularFlowSettings, "row", _tabular_flow, _tabular_flow_presets),
-    "mixture": ModelEntry(MixtureSettings, "row", _mixture, _mixture_presets, follow=_mixture_follow),
-    "mst": ModelEntry(MSTSettings, "row", _mst, _no_presets),
-    "flow": ModelEntry(
-        FlowSettings,
-        "grid",
-        _flow,
-        _image_presets(
-            96_000,
-            16,
-            2e-3,
-            good={"model.width": 96, **FLOW_LARGER},
-            best={"model.width": 128, **FLOW_LARGER},
-            usual={"training.clip_norm": 1.0},
-        ),
-        follow=PRIVATE_IMAGES,
-    ),
-    "r3gan": ModelEntry(
-        R3GANSettings,
-        "grid",
-        _gan,
-        _image_presets(128_000, 16, 3e-4, few=AUGMENTED, usual=ADVERSARIAL),
-        follow=PRIVATE_IMAGES,
-    ),
-    "dcgan": ModelEntry(
-        DCGANSettings,
-        "grid",
-        _gan,
-        _image_presets(384_000, 64, 2e-4, few=AUGMENTED, usual={**ADVERSARIAL, "training.beta1": 0.5}),
-    ),
-    "wgan-gp": ModelEntry(
-        WGANGPSettings,
-        "grid",
-        _gan,
-        _image_presets(96_000, 64, 3e-4, few=AUGMENTED, usual=ADVERSARIAL),
-        follow=PRIVATE_IMAGES,
-    ),
-    "vae": ModelEntry(VAESettings, "grid", _vae, _image_presets(256_000, 64, 4e-3), follow=PRIVATE_IMAGES),
-    "vqvae": ModelEntry(VQVAESettings, "grid", _vqvae, _image_presets(256_000, 64, 3e-3), follow=PRIVATE_IMAGES),
-    "pixel-ar": ModelEntry(PixelARSettings, "grid", _pixel_ar, _image_presets(64_000, 32, 4e-3), follow=PRIVATE_IMAGES),
-    "pggan": ModelEntry(
-        PGGANSettings,
-        "grid",
-        _pggan,
-        _image_presets(192_000, 64, 1e-3, good={"model.width": 32}, best={"model.width": 64}, usual=ADVERSARIAL),
-    ),
-    "gpt": ModelEntry(GPTSettings, "tokens", _gpt, _gpt_presets, follow=PRIVATE_TEXTS),
-    "pretrained": ModelEntry(PretrainedSettings, "tokens", _pretrained, _pretrained_presets, follow=_pretrained_follow),
-    "ngram": ModelEntry(NGramSettings, "tokens", _ngram, _ngram_presets),
+    "tabular-ar": ModelEntry(TabularARSettings, "row", _tabular_ar, presets.tabular_ar),
+    "tabular-trees": ModelEntry(TabularTreesSettings, "row", _tabular_trees, presets.tabular_trees),
+    "tvae": ModelEntry(TVAESettings, "row", _tvae, presets.tvae),
+    "ctgan": ModelEntry(CTGANSettings, "row", _ctgan, presets.ctgan),
+    "tabular-flow": ModelEntry(TabularFlowSettings, "row", _tabular_flow, presets.tabular_flow),
+    "mixture": ModelEntry(MixtureSettings, "row", _mixture, presets.mixture, presets.mixture_follow),
+    "mst": ModelEntry(MSTSettings, "row", _mst, presets.none),
+    "flow": ModelEntry(FlowSettings, "grid", _flow, presets.flow, presets.private_images),
+    "r3gan": ModelEntry(R3GANSettings, "grid", _gan, presets.r3gan, presets.private_images),
+    "dcgan": ModelEntry(DCGANSettings, "grid", _gan, presets.dcgan),
+    "wgan-gp": ModelEntry(WGANGPSettings, "grid", _gan, presets.wgan_gp, presets.private_images),
+    "vae": ModelEntry(VAESettings, "grid", _vae, presets.vae, presets.private_images),
+    "vqvae": ModelEntry(VQVAESettings, "grid", _vqvae, presets.vqvae, presets.private_images),
+    "pixel-ar": ModelEntry(PixelARSettings, "grid", _pixel_ar, presets.pixel_ar, presets.private_images),
+    "pggan": ModelEntry(PGGANSettings, "grid", _pggan, presets.pggan),
+    "gpt": ModelEntry(GPTSettings, "tokens", _gpt, presets.gpt, presets.private_texts),
+    "pretrained": ModelEntry(PretrainedSettings, "tokens", _pretrained, presets.pretrained, presets.pretrained_follow),
+    "ngram": ModelEntry(NGramSettings, "tokens", _ngram, presets.ngram),
 }

@@ -18,7 +18,7 @@ class Budget:
     @classmethod
     def of_run(cls, limit: float | None) -> Budget:
         """For a whole run of so many seconds: some are kept for calibration, sampling and the report."""
-        return cls(limit, reserve=0.0 if limit is None else min(30.0, 0.4 * limit))
+        return cls(limit, reserve=0.0 if limit is None else min(40.0, 0.4 * limit))
 
     def left(self) -> float:
         """Seconds until the limit; infinite without one."""
