@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from genwright.contract import BEGIN, Batch, DataSpec, GenerativeModel, Phase
@@ -66,10 +65,9 @@ class GPT(GenerativeModel):
 
     def _nats(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """(B, T) what each token but the first costs, and whether the loss counts it."""
-        logits = self.net.logits(self.net(batch.x[:, :-1])).float()
-        nats = F.cross_entropy(logits.flatten(0, 1), batch.x[:, 1:].flatten(), reduction="none")
-        counted = torch.ones_like(batch.x[:, 1:], dtype=torch.bool) if batch.counts is None else batch.counts[:, 1:]
-        return nats.view(counted.shape), counted
+        nats = self.net.nats(self.net(batch.x[:, :-1]), batch.x[:, 1:])
+        counted = torch.ones_like(nats, dtype=torch.bool) if batch.counts is None else batch.counts[:, 1:]
+        return nats, counted
 
     def fit(self, batches: Iterable[Batch], ledger: Any) -> None:
         """Count n-grams; not under a guarantee, which they would break."""
