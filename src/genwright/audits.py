@@ -102,7 +102,7 @@ def audit(run: Run, *, canaries: int = 1000, data: Any = None, seed: int = 0, qu
         run.check_fingerprint(table)
         rows = pl.concat([*table.batches(), planted.filter(pl.Series(included))])
     with tempfile.TemporaryDirectory(prefix="genwright-audit-") as folder:
-        again = _trained(run, rows, Path(folder), quiet)
+        again = trained_again(run, rows, Path(folder), quiet=quiet)
         with progress.phase("Guessing"):
             scores, attack = _scores(run, again, planted)
     if run.settings.epsilon:
@@ -126,13 +126,15 @@ def made_up(codec: TableCodec, n: int, generator: np.random.Generator) -> pl.Dat
     return codec.decode(codes, generator=generator)
 
 
-def _trained(run: Run, rows: pl.DataFrame, folder: Path, quiet: bool) -> Run:
-    """A run by the same settings on other rows, all of which are trained on."""
+def trained_again(run: Run, rows: pl.DataFrame, folder: Path, *, quiet: bool, **other: Any) -> Run:
+    """A run by the same settings, but for the `other`, on other rows, all of which are trained on."""
     schema = folder / "schema.toml"
     write_text(schema, run.codec.schema.to_toml())
     given = settings_layer.from_file(run.folder / "run.toml")
     own = {"schema": str(schema), "out": str(folder / "run"), "test": "", "holdout": 0.0, "time": "", "track": "none"}
-    return trainer.start(run.codec.schema.format(rows), {**given, **own, "rows": 1, "report": False}, quiet=quiet)
+    return trainer.start(
+        run.codec.schema.format(rows), {**given, **own, **other, "rows": 1, "report": False}, quiet=quiet
+    )
 
 
 def _scores(run: Run, again: Run, planted: pl.DataFrame) -> tuple[np.ndarray, str]:

@@ -61,7 +61,9 @@ def report_command(settings: config.Report) -> None:
         run = open_named(settings.run)
         if run.noun != "rows":
             _no_target(settings.target, run.noun)
-        only = {"target": settings.target} if settings.target else {}
+        only: dict[str, Any] = {"target": settings.target} if settings.target else {}
+        if settings.shadows:
+            only["shadows"] = _shadows(run, settings)
         with Progress().phase("Judging") as advance:
             report = run.report(
                 **only,
@@ -74,6 +76,8 @@ def report_command(settings: config.Report) -> None:
             )
         folder = Path(settings.out) if settings.out else run.folder
     else:
+        if settings.shadows:
+            raise GenwrightError("GW-0211", "Only a run can train shadow models", "Name its folder.")
         folder = Path(settings.out or "report")
         files = (settings.train, settings.test, settings.synth, folder)
         how: dict[str, Any] = {"effort": settings.effort, "language": settings.language, "seed": settings.seed}
@@ -93,6 +97,16 @@ def report_command(settings: config.Report) -> None:
             report = report_on_files(*files, target=settings.target or None, **how)
     print(report)
     print(f"\nReport: {folder / 'report.html'}")
+
+
+def _shadows(run: Any, settings: config.Report) -> Any:
+    from genwright.shadows import shadows_of
+    from genwright.table_run import TableRun
+
+    if not isinstance(run, TableRun):
+        raise GenwrightError("GW-0211", f"{run.noun} have no shadow models", "Leave out --shadows.")
+    with Progress().phase("Shadows") as advance:
+        return shadows_of(run, settings.shadows, test=settings.test or None, seed=settings.seed, advance=advance)
 
 
 def _no_target(target: str, noun: str) -> None:

@@ -188,6 +188,9 @@ class Report:
     target: str = setting("", "column to predict in the utility test; empty: every column")
     out: str = setting("", "folder for report.json and report.html; empty: the run folder, or ./report")
     effort: str = setting("full", "quick: subsamples for slow metrics", choices=("quick", "full"))
+    shadows: int = setting(
+        0, "runs on tables: trainings on half of the rows, for a membership attack that knows the model (8)", low=0
+    )
     language: str = setting("auto", "language the page opens in", choices=("auto", "en", "zh"))
     seed: int = setting(0, "seed of splits and subsamples", low=0)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from genwright.data.schema import Schema
 from genwright.data.sources import open_table
 from genwright.data.writers import to_user_frame, write_frames, write_table
 from genwright.errors import GenwrightError
+from genwright.metrics.shadows import Shadow
 from genwright.metrics.table import score
 from genwright.progress import Advance, no_progress
 from genwright.report import Report, write_report
@@ -203,6 +204,7 @@ class TableRun(Run):
         test: Any = None,
         target: str | None = None,
         effort: str = "full",
+        shadows: Sequence[Shadow] = (),
         language: str = "auto",
         seed: int = 0,
         out: str | Path | None = None,
@@ -211,22 +213,29 @@ class TableRun(Run):
         """Judge as many synthetic rows as training rows; writes report.json and report.html into the folder (or `out`).
 
         The training data are read again from where they were (give `data` when it was a frame); GW-0307 if changed.
+        `shadows`: what models like this one drew, for another attack; `shadows.shadows_of` trains them.
         """
-        settings = self.settings
-        table = self.open_dataset(self.training_data(data), settings)
-        self.check_fingerprint(table)
-        test = test or settings.test or None
-        train = table.frame(seed=seed)
-        holdout = read_like(test, self.codec.schema, what="test file") if test else table.frame(held=True, seed=seed)
-        target = target or settings.target or None
+        table, train, holdout = self.known(data, test, seed)
+        target = target or self.settings.target or None
         kinds = {column.name: column.kind for column in self.codec.schema.columns}
         synthetic = self.sample_typed(min(len(train), FRAME_ROWS), seed=seed)
-        scores = score(train, holdout, synthetic, kinds, target=target, effort=effort, seed=seed, progress=advance)
+        scores = score(
+            train, holdout, synthetic, kinds, target=target, effort=effort, seed=seed, progress=advance,
+            shadows=shadows,
+        )  # fmt: skip
         facts = self.facts() | self._kept_rules(table, train, synthetic)
         if rare := self.codec.rare_rows():
             facts["rare"] = {name: f"{rows:,} / {self.codec.rows:,}" for name, rows in rare.items()}
         write_report(Path(out or self.folder), scores, facts, language=language)
         return Report(scores, facts)
+
+    def known(self, data: Any, test: Any, seed: int) -> tuple[Table, pl.DataFrame, pl.DataFrame]:
+        """The training data, as for `report`, with their training and their held-out rows."""
+        table = self.open_dataset(self.training_data(data), self.settings)
+        self.check_fingerprint(table)
+        test = test or self.settings.test or None
+        held = read_like(test, self.codec.schema, what="test file") if test else table.frame(held=True, seed=seed)
+        return table, table.frame(seed=seed), held
 
     def _kept_rules(self, table: Table, train: pl.DataFrame, synthetic: pl.DataFrame) -> dict[str, Any]:
         """For the report: the share of real and of synthetic rows that break each rule."""

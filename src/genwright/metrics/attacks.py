@@ -1,29 +1,31 @@
 """Attacks on the synthetic rows, as metrics: membership inference and the three risks that European law names.
 
 Each attack runs three times: on the synthetic rows, on one half of the hold-out as if it were synthetic (floor: the attack
-must be at chance), and on training rows handed back (copycat). `membership.py`, `singling_out.py` and `lookalikes.py` have
-the attacks, `risks.py` says what a risk is. These are attacks that we know of; that they fail proves nothing.
+must be at chance), and on training rows handed back (copycat). `membership.py`, `shadows.py`, `singling_out.py` and
+`lookalikes.py` have the attacks, `risks.py` says what a risk is. That those which we know fail proves nothing.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from genwright.metrics.auc import Estimate
 from genwright.metrics.lookalikes import halves, inference, linkability, lookalikes, right, tolerances
-from genwright.metrics.membership import Caught, Membership, membership
-from genwright.metrics.nearest import Encoded, encode
+from genwright.metrics.membership import Caught, Membership, Scored, membership, scored
+from genwright.metrics.nearest import Encoded, Index, encode
 from genwright.metrics.risks import Attacked
+from genwright.metrics.shadows import Shadow, look, targets_of
 from genwright.metrics.singling_out import MINIMUM, People, singling_out
 from genwright.metrics.values import NO_HOLDOUT, Metric, Scene, metric, rounded
 from genwright.metrics.view import View
 
-ATTACK_STAGE = 7
+ATTACK_STAGE, SHADOW_STAGE = 7, 8
 ATTACKS = ("membership", "singling_out", "linkability", "attribute_inference")
 LEAST_TARGETS, MOST_TARGETS = 250, 3_000
 MEMBERSHIP_TARGETS = 4
@@ -54,12 +56,13 @@ class Outcome:
     """Attribute inference of each column alone: the numbers, then the labels."""
 
 
-def attack_metrics(scene: Scene) -> dict[str, Metric]:
+def attack_metrics(scene: Scene, shadows: Sequence[Shadow] = ()) -> dict[str, Metric]:
     """`membership` (AUC, .5 best), and the risks `singling_out`, `linkability`, `attribute_inference` (0 best).
 
-    They hold "targets" (training rows asked about, for membership), "rates" (for risks: success on training rows, on control
-    rows and of a guess, and how many attacks), "parts" (further attacks of the kind) and, for inference, "columns". Risks
-    below 0 are shown as 0; their intervals keep the sign, down to -1.
+    With `shadows`, membership has their attack among its parts. They hold "targets" (training rows asked about, for
+    membership), "rates" (for risks: success on training rows, on control rows and of a guess, and how many attacks), "parts"
+    (further attacks of the kind) and, for inference, "columns". Risks below 0 are shown as 0; their intervals keep the sign,
+    down to -1.
     """
     tables = scene.tables
     lacking: dict[str, Any] | None = None
@@ -76,7 +79,35 @@ def attack_metrics(scene: Scene) -> dict[str, Metric]:
     found = {name: play(game, asked, generator) for name, game in games.items()}
     names = [n for n in tables.modelled if n in tables.train.numbers]
     names += [n for n in tables.modelled if n not in tables.train.numbers]
-    return _metrics(found, names, notes)
+    metrics = _metrics(found, names, notes)
+    if shadows:
+        metrics["membership"]["parts"] |= _by_shadows(scene, shadows, asked)
+    return metrics
+
+
+def _by_shadows(scene: Scene, shadows: Sequence[Shadow], asked: int) -> dict[str, Any]:
+    """The membership attack of who can train the model, in the three games."""
+    tables, generator = scene.tables, scene.generator(SHADOW_STAGE)
+    assert tables.holdout is not None
+    names, most = tables.modelled, math.ceil(scene.effort.distance_work * WORK_SHARE / (asked * len(tables.modelled)))
+    known = look(tables, shadows, asked, most, generator)
+    targets, n = targets_of(tables, (known.train, known.holdout)), len(known.train)
+
+    def play(made: View, unseen: NDArray[np.bool_]) -> Scored:
+        scores = known.scores(targets, Index(encode(made.sample(most, generator), tables.train, names, names)))
+        kept = np.append(np.ones(n, dtype=bool), unseen)
+        return scored((np.arange(2 * n) < n)[kept], scores[kept], generator)
+
+    stand_in = generator.permutation(tables.holdout.rows)[: tables.holdout.rows // 2]
+    everybody = np.ones(n, dtype=bool)
+    value = play(tables.synthetic, everybody)
+    floor = play(tables.holdout.take(stand_in), ~np.isin(known.holdout, stand_in))
+    copycat = play(tables.train, everybody)
+    three = (value, floor, copycat)
+    return {
+        "shadows": _part(*(found.area for found in three)) | {"shadows": len(shadows), "targets": n},
+        "caught_by_shadows": _part(*(found.caught for found in three)),
+    }
 
 
 def _games(scene: Scene, generator: np.random.Generator) -> tuple[dict[str, Game], int, list[dict[str, Any]]]:

@@ -65,11 +65,12 @@ def membership(
     reach = to_real + to_made
     ratio = (to_real - to_made) / np.where(reach > 0, reach, 1)
     is_member = np.arange(len(reach)) < members.rows
-    distance, density = (_scored(is_member, scores, generator) for scores in (-to_made, ratio))
+    distance, density = (scored(is_member, scores, generator) for scores in (-to_made, ratio))
     return Membership(members.rows, distance, density)
 
 
-def _scored(is_member: NDArray[np.bool_], scores: Floats, generator: np.random.Generator) -> Scored:
+def scored(is_member: NDArray[np.bool_], scores: Floats, generator: np.random.Generator) -> Scored:
+    """How well scores, higher for members, tell them from the others."""
     return Scored(auc(is_member, scores), caught(scores[is_member], scores[~is_member], generator))
 
 

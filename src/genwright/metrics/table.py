@@ -18,7 +18,7 @@ a list of {"code", ...}, says why. No language in here: `report/words.py` has th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -30,6 +30,7 @@ from genwright.metrics.effort import EFFORTS
 from genwright.metrics.fidelity_scores import fidelity
 from genwright.metrics.learned_scores import judge_metrics, utility_metrics
 from genwright.metrics.privacy_scores import privacy_metrics
+from genwright.metrics.shadows import Shadow
 from genwright.metrics.subgroups import subgroup_metrics
 from genwright.metrics.values import Scene
 from genwright.metrics.view import Tables, view_tables
@@ -47,14 +48,15 @@ STAGES = ("reading", "fidelity", "judges", "utility", "subgroups", "privacy", "a
 def score(
     train: pl.DataFrame, holdout: pl.DataFrame | None, synthetic: pl.DataFrame, kinds: Mapping[str, str], *,
     target: str | None = None, effort: str = "full", seed: int = 0,
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Callable[[int, int, str], None] | None = None, shadows: Sequence[Shadow] = (),
 ) -> dict[str, Any]:  # fmt: skip
     """All metrics of a synthetic table against the training table, with floors from the hold-out, as the layout above.
 
     `kinds` names the kind of every column that counts (see `view.KINDS`); further columns are ignored. `holdout` may be
     None or empty: numbers that need it are then None. `target` names the column to be predicted; without one every column
     is. `effort`, "quick" or "full", bounds the rows read (see `effort.py`). `progress(done, total, stage)` is called before
-    each stage and at the end. But for "seconds", the result depends on the tables and the seed alone.
+    each stage and at the end. With `shadows`, membership is asked of them too. But for "seconds", the result depends on the
+    tables and the seed alone.
 
     Errors: GW-0501 to GW-0506.
     """
@@ -78,7 +80,7 @@ def score(
     clock.start("privacy")
     metrics |= privacy_metrics(scene)
     clock.start("attacks")
-    metrics |= attack_metrics(scene)
+    metrics |= attack_metrics(scene, shadows)
     sizes = {name: tables.views[name].rows if name in tables.views else 0 for name in ("train", "holdout", "synthetic")}
     return {
         "format": FORMAT,

@@ -13,7 +13,7 @@ from genwright.report.grades import at_most, show, worst
 from genwright.report.words import Words, say
 
 ATTACKS = ("membership", "singling_out", "linkability", "attribute_inference")
-SHARES = ("caught", "caught_by_distance")  # shown in percent
+SHARES = ("caught", "caught_by_distance", "caught_by_shadows")  # shown in percent
 LISTED_COLUMNS = 8
 
 
@@ -23,6 +23,8 @@ def grade_attack(name: str, metric: Mapping[str, Any]) -> str:
     Rare values of one column that are those of one person make it "fair" at most: a value alone may be harmless.
     """
     found = _grade(metric, 0.5 if name == "membership" else 0.0)
+    if shadows := metric.get("parts", {}).get("shadows"):
+        found = worst(found, _grade(shadows, 0.5))
     return worst(found, "fair") if name == "singling_out" and _by_one_column(metric) else found
 
 
@@ -79,7 +81,8 @@ def _parts(parts: Mapping[str, Any], **more: str) -> Iterator[Words]:
                 "copycat": part["copycat"],
             }
             shown = {key: show(None if end is None else times * end, digits) for key, end in ends.items()}
-            yield say(f"attack.{name}", **shown, **more)
+            counts = {key: f"{part[key]:,}" for key in ("targets", "shadows") if key in part}
+            yield say(f"attack.{name}", **shown, **(more | counts))
 
 
 def _columns(columns: Mapping[str, Any]) -> list[Words]:

@@ -19,6 +19,16 @@ ATTACKS: dict[str, tuple[str, str]] = {
         "By distance alone, with 1 % of false alarms: {value} % of training rows found ({low} to {high} %; floor {floor} %, copycat {copycat} %).",
         "只凭距离，误报率 1 % 时：找出 {value} % 的训练行（{low} 至 {high} %；真实参照 {floor} %，照抄参照 {copycat} %）。",
     ),
+    "attack.shadows": (
+        "By {shadows} shadow models, trained as this one on random halves of the rows: AUC {value} on {targets} training and as many hold-out "
+        "rows ({low} to {high}; floor {floor}, copycat {copycat}).",
+        "凭 {shadows} 个影子模型（同样训练，各用随机一半的行）：对 {targets} 条训练行和同样多的留出行，AUC {value}（{low} 至 {high}；"
+        "真实参照 {floor}，照抄参照 {copycat}）。",
+    ),
+    "attack.caught_by_shadows": (
+        "By shadow models, with 1 % of false alarms: {value} % of training rows found ({low} to {high} %; floor {floor} %, copycat {copycat} %).",
+        "凭影子模型，误报率 1 % 时：找出 {value} % 的训练行（{low} 至 {high} %；真实参照 {floor} %，照抄参照 {copycat} %）。",
+    ),
     "attack.one_column": (
         "Singling out by a rare or extreme value of one column: risk {value} ({low} to {high}; floor {floor}, copycat {copycat}).",
         "凭单列的罕见值或极端值单独识别：风险 {value}（{low} 至 {high}；真实参照 {floor}，照抄参照 {copycat}）。",
