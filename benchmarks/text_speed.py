@@ -28,7 +28,7 @@ from genwright.networks.causal import categorical
 from genwright.training.devices import set_threads
 from genwright.training.loop import Loop
 
-CONTEXT, BATCH, WIDTH, DEPTH, HEAD = 256, 16, 192, 4, 32
+CONTEXT, BATCH, WIDTH, DEPTH, HEAD = 128, 16, 128, 4, 64
 TEXTS, DRAWN, EACH = 32, 256, 16
 VOCABULARIES = (100, 4096)
 

@@ -182,7 +182,7 @@ def gpt(preset: str, extent: Extent, timed: bool) -> dict[str, object]:
             "training.ema_decay": 0.0,  # the rate falls to 0 in a line: that averages enough
         },
         "good": {"model.width": 256, "model.depth": 6},
-        "best": {"model.width": 512, "model.depth": 8, "model.head": 64, "text.context": 512},
+        "best": {"model.width": 512, "model.depth": 8, "text.context": 512},
     }
     return {
         "steps": {"quick": 800, "good": 3000, "best": 12_000}["best" if timed else preset],
@@ -207,6 +207,7 @@ def _private_follow(**values: object) -> Callable[[Settings], Settings]:
 
 
 private_images = _private_follow()
+private_flow = _private_follow(**{"model.guidance": 2.0})  # what noise has blurred is told apart better
 private_texts = _private_follow(**{"text.tokeniser": "bytes", "model.counts": 0, "training.optimizer": "adamw"})
 
 

@@ -258,7 +258,7 @@ class GPTSettings(DrawingSettings):
 
     width: int = setting(128, "size of the vectors; made a multiple of `head`", low=8, high=16384)
     depth: int = setting(4, "blocks of attention and hidden layer", low=1, high=128)
-    head: int = setting(32, "size of one attention head, even", low=2, high=256)
+    head: int = setting(64, "size of one attention head, even", low=2, high=256)
     key_heads: int = setting(0, "heads of keys and values that the others share; 0: one for each", low=0, high=128)
     mixing: int = setting(3, "places just before that each block mixes in, beside attention; 0: none", low=0, high=64)
     counts: int = setting(

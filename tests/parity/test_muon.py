@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from genwright.training.muon import Muon, orthogonal
+from genwright.training.muon import QUINTIC, STEPS, Muon, orthogonal
 
 
 @pytest.mark.parametrize("shape", [(24, 24), (48, 16), (16, 48)])
@@ -18,6 +18,19 @@ def test_singular_values_come_near_one_and_directions_stay(shape):
     assert cosine.min() > 0.97
     for one, alone in zip(found, matrix, strict=True):
         torch.testing.assert_close(one, orthogonal(alone[None])[0], atol=1e-5, rtol=1e-5)
+
+
+def test_long_matrices_take_half_of_the_products_and_end_at_the_same():
+    generator = torch.Generator().manual_seed(0)
+    fading = torch.logspace(0, -6, 16, dtype=torch.double)  # some directions hardly matter
+    matrix = torch.diag_embed(fading.expand(2, -1)) @ torch.randn(2, 16, 80, dtype=torch.double, generator=generator)
+    x = matrix / torch.linalg.vector_norm(matrix, dim=(1, 2), keepdim=True)
+    for _ in range(STEPS):
+        square = x @ x.mT
+        x = QUINTIC[0] * x + QUINTIC[1] * square @ x + QUINTIC[2] * square @ square @ x
+    torch.testing.assert_close(orthogonal(matrix), x, atol=1e-6, rtol=1e-6)
+    torch.testing.assert_close(orthogonal(matrix.mT), x.mT, atol=1e-6, rtol=1e-6)
+    torch.testing.assert_close(orthogonal(matrix.float()), x.float(), atol=1e-4, rtol=1e-4)
 
 
 def test_steps_are_those_of_pytorch():

@@ -157,7 +157,7 @@ MODELS: dict[str, ModelEntry] = {
     "tabular-flow": ModelEntry(TabularFlowSettings, "row", _tabular_flow, presets.tabular_flow),
     "mixture": ModelEntry(MixtureSettings, "row", _mixture, presets.mixture, presets.mixture_follow),
     "mst": ModelEntry(MSTSettings, "row", _mst, presets.none),
-    "flow": ModelEntry(FlowSettings, "grid", _flow, presets.flow, presets.private_images),
+    "flow": ModelEntry(FlowSettings, "grid", _flow, presets.flow, presets.private_flow),
     "r3gan": ModelEntry(R3GANSettings, "grid", _gan, presets.r3gan, presets.private_images),
     "dcgan": ModelEntry(DCGANSettings, "grid", _gan, presets.dcgan),
     "wgan-gp": ModelEntry(WGANGPSettings, "grid", _gan, presets.wgan_gp, presets.private_images),

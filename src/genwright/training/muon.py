@@ -52,12 +52,40 @@ class Muon(torch.optim.Optimizer):
 
 def orthogonal(matrices: Tensor) -> Tensor:
     """(N, rows, columns) each with its singular values near 1: five steps of Newton and Schulz."""
-    a, b, c = QUINTIC
     x = matrices.bfloat16() if matrices.is_cuda else matrices
     upright = x.shape[-2] > x.shape[-1]
     x = x.mT if upright else x
     x = x / (torch.linalg.vector_norm(x, dim=(-2, -1), keepdim=True) + 1e-7)
-    for _ in range(STEPS):
-        squares = x @ x.mT
-        x = torch.baddbmm(x, torch.baddbmm(squares, squares, squares, beta=b, alpha=c), x, beta=a)
+    # All steps multiply from the left by a polynomial of x x', so long matrices need no more than that small one: half of
+    # the products. Not in bfloat16, of whose few digits the square of a singular value leaves too little.
+    long = x.shape[-1] >= 2 * x.shape[-2] and x.dtype != torch.bfloat16
+    x = _factor(x @ x.mT) @ x if long else _stepped(x)
     return (x.mT if upright else x).to(matrices.dtype)
+
+
+def _stepped(x: Tensor) -> Tensor:
+    """The steps on the matrices themselves."""
+    for _ in range(STEPS):
+        x = torch.baddbmm(x, _powers(x @ x.mT), x, beta=QUINTIC[0])
+    return x
+
+
+def _factor(square: Tensor) -> Tensor:
+    """What the steps multiply x by, from x x'."""
+    product = own = _polynomial(square)
+    for _ in range(STEPS - 1):
+        square = own @ square @ own
+        own = _polynomial(square)
+        product = own @ product
+    return product
+
+
+def _polynomial(square: Tensor) -> Tensor:
+    powers = _powers(square)
+    powers.diagonal(dim1=-2, dim2=-1).add_(QUINTIC[0])
+    return powers
+
+
+def _powers(square: Tensor) -> Tensor:
+    """The second and third term of the quintic, divided by x."""
+    return torch.baddbmm(square, square, square, beta=QUINTIC[1], alpha=QUINTIC[2])
