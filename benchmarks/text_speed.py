@@ -88,7 +88,7 @@ def gpt(vocabulary: int) -> GPT:
         depth=DEPTH,
         head=HEAD,
         key_heads=0,
-        mixing=3,
+        mixing=2,
         counts=0,
         length=DRAWN,
         temperature=1.0,

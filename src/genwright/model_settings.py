@@ -260,7 +260,7 @@ class GPTSettings(DrawingSettings):
     depth: int = setting(4, "blocks of attention and hidden layer", low=1, high=128)
     head: int = setting(64, "size of one attention head, even", low=2, high=256)
     key_heads: int = setting(0, "heads of keys and values that the others share; 0: one for each", low=0, high=128)
-    mixing: int = setting(3, "places just before that each block mixes in, beside attention; 0: none", low=0, high=64)
+    mixing: int = setting(2, "places just before that each block mixes in, beside attention; 0: none", low=0, high=64)
     counts: int = setting(
         6, "tokens of the longest n-gram whose counts speak beside the network; 0: none", low=0, high=12
     )

@@ -1,4 +1,4 @@
-"""Mixing in the places just before, each channel by itself: what letters make words of before attention has learned to.
+"""Adding the places just before, each channel by itself: what makes words of letters before attention has learned to.
 
 torch's convolutions of single channels take ten times as long on a processor, and know no documents. Read `sequence.py`
 next: it uses this.
@@ -19,8 +19,8 @@ Outside = list[Places]
 
 
 def mixed(h: Tensor, weights: Tensor, outside: Outside | None = None) -> Tensor:
-    """(B, T, width) -> (B, T, width), at place t the sum over distances j of SCALE * weights[j - 1] * h[:, t - j], where
-    `weights` are (distances, width). Before a window stands nothing; what lies `outside` (None: nothing) adds nothing.
+    """(B, T, width) -> (B, T, width), to place t is added the sum over distances j of SCALE * weights[j - 1] * h[:, t - j],
+    where `weights` are (distances, width). Before a window stands nothing; what lies `outside` (None: nothing) adds nothing.
 
     A causal convolution of each channel by itself, as So et al. 2021 ("Primer", section 3) put behind queries, keys and
     values, and as the "Canon layers" of Allen-Zhu 2025 ("Physics of Language Models: Part 4.1") put before attention too.
@@ -49,7 +49,7 @@ class _Mixed(torch.autograd.Function):
 
     @staticmethod
     def forward(h: Tensor, weights: Tensor, outside: Outside | None) -> Tensor:
-        out = torch.zeros_like(h)
+        out = h.clone()
         for j, weight in enumerate(weights.split(1, dim=1), start=1):
             _add_product(out[:, j:], h[:, :-j], weight, None if outside is None else outside[j - 1])
         return out
@@ -62,7 +62,7 @@ class _Mixed(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
         (h, weights), outside = ctx.saved_tensors, ctx.outside
-        of_h, of_weights = torch.zeros_like(h), torch.empty_like(weights)
+        of_h, of_weights = gradient.clone(), torch.empty_like(weights)
         for j, weight in enumerate(weights.split(1, dim=1), start=1):
             later, earlier = gradient[:, j:], h[:, :-j]
             _add_product(of_h[:, :-j], later, weight, None if outside is None else outside[j - 1])

@@ -28,7 +28,7 @@ class Decoder(nn.Module):
     Radford et al. 2019 with what followed: RMS norms without weights before each part (Zhang and Sennrich 2019), rotary
     positions (Su et al. 2021), normalised queries and keys (Henry et al. 2020), several query heads to a key head
     (Ainslie et al. 2023), squared ReLU (So et al. 2021), one table for embedding and head (Press and Wolf 2017), places
-    just before that are mixed in (Allen-Zhu 2025).
+    just before that are added (Allen-Zhu 2025).
     """
 
     def __init__(self, vocabulary: int, width: int, *, depth: int, heads: int, key_heads: int, mixing: int = 0) -> None:
@@ -95,13 +95,9 @@ class Block(nn.Module):
         self, x: Tensor, turns: Tensor, mask: Tensor | None, outside: Outside | None, past: Past | None
     ) -> Tensor:
         b, length, width = x.shape
-        h = normalised(x)
         if self.mixing is not None:
-            # Departs: Canon layers change what a part of the block reads, not `x`; so the hidden layer sees it too, for
-            # nothing, and one norm serves both sums: another would take as long as the mixing.
-            found = mixed(h, self.mixing, outside) if past is None else mixed_after(past.recent, h, self.mixing)
-            x, h = x + found, h + found
-        parts = self.enter(h).view(b, length, -1, self.size)
+            x = mixed(x, self.mixing, outside) if past is None else mixed_after(past.recent, x, self.mixing)
+        parts = self.enter(normalised(x)).view(b, length, -1, self.size)
         if past is None and suits(parts, self.heads):
             h = attended(parts, turns, mask)
         else:
