@@ -84,7 +84,7 @@ class Block(nn.Module):
     def __init__(self, width: int, heads: int, key_heads: int, mixing: int) -> None:
         super().__init__()
         self.heads, self.key_heads, self.size = heads, key_heads, width // heads
-        self.enter = nn.Linear(width, (heads + 2 * key_heads) * self.size, bias=False)
+        self.parts = nn.Linear(width, (heads + 2 * key_heads) * self.size, bias=False)
         self.leave = nn.Linear(width, width, bias=False)
         self.up, self.down = nn.Linear(width, 4 * width, bias=False), nn.Linear(4 * width, width, bias=False)
         nn.init.zeros_(self.leave.weight)
@@ -97,7 +97,7 @@ class Block(nn.Module):
         b, length, width = x.shape
         if self.mixing is not None:
             x = mixed(x, self.mixing, outside) if past is None else mixed_after(past.recent, x, self.mixing)
-        parts = self.enter(normalised(x)).view(b, length, -1, self.size)
+        parts = self.parts(normalised(x)).view(b, length, -1, self.size)
         if past is None and suits(parts, self.heads):
             h = attended(parts, turns, mask)
         else:
