@@ -13,9 +13,8 @@ import torch
 from torch import Tensor
 
 BLOCK = 64  # queries at once: with fewer, products are small; with more, more is computed that nobody may see
-SHORT = (
-    16  # windows up to so many times the size of a head: the probabilities then need no more memory than a hidden layer
-)
+# Windows up to so many times the size of a head: the probabilities then need no more memory than a hidden layer.
+SHORT = 16
 
 
 def suits(parts: Tensor, heads: int) -> bool:

@@ -17,9 +17,8 @@ from genwright.networks.attention import attended, suits
 from genwright.networks.mixing import Outside, mixed, mixed_after, outside_of
 
 PERIODS = 10_000.0
-LOGITS = (
-    2**21
-)  # that many stay in the cache of a processor; with 16,384 pieces the head takes 1.2 times as long without
+# So many stay in the cache of a processor; with 16,384 pieces the head takes 1.2 times as long when all are made at once.
+LOGITS = 2**21
 
 
 class Decoder(nn.Module):
@@ -230,7 +229,7 @@ def rotation(places: int, heads: int, size: int, like: Tensor) -> Tensor:
 
 def rotated(x: Tensor, turns: Tensor) -> Tensor:
     """(B, T, heads, size) with each pair of neighbours turned by its place."""
-    # As complex numbers: one pass over memory instead of eight. They have no halves.
+    # As complex numbers: one pass over memory instead of eight. There are none of half precision.
     fine = x.to(torch.promote_types(x.dtype, torch.float32))
     pairs = torch.view_as_complex(fine.unflatten(-1, (-1, 2)))
     return torch.view_as_real(pairs * turns).flatten(-2).to(x.dtype)
