@@ -21,11 +21,11 @@ needed = pytest.mark.skipif(
 )
 
 
-def train(out, model, *, labelled=True):
+def train(out, model, *, labelled=True, **small):
     pixels, labels = coded.pictures(60)
     pixels = np.pad(pixels, ((0, 0), (0, 0), (0, 0), (2, 2))).transpose(0, 2, 3, 1)
     data = (pixels, labels) if labelled else pixels
-    return genwright.train(data, model=model, steps=2, out=out, quiet=True, report=False, **{"model.width": 8})
+    return genwright.train(data, model=model, steps=2, out=out, quiet=True, report=False, **{"model.width": 8}, **small)
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def test_the_file_says_what_it_is(run, tmp_path):
 def test_the_verb_fixes_the_sampler(tmp_path, capsys):
     import onnx
 
-    flow = train(tmp_path / "flow", "flow", labelled=False)
+    flow = train(tmp_path / "flow", "flow", labelled=False, **{"model.levels": 1})
     cli.main(["export", str(flow.folder), "--solver", "euler", "--solver-steps", "3"])
     said = capsys.readouterr().out
     assert "batch x 1 x 12 x 12" in said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import html
 import json
 import os
@@ -118,14 +119,12 @@ def _train_each(
         raise GenwrightError("GW-0408", "Several processes train one model", "Start genwright compare without torchrun")
     given = {name: value for name, value in settings.items() if value is not None}
     usual = {"row": "best", "grid": "quick", "tokens": "quick"}
-    return [
-        start(
-            data,
-            {**given, "model": name, "preset": preset or usual[MODELS[name].kind], "out": str(folder / name)},
-            quiet=quiet,
-        )
-        for name in models
-    ]
+    runs = []
+    for name in models:
+        gc.collect()  # what the training before has left would count as memory of this one
+        own = {"model": name, "preset": preset or usual[MODELS[name].kind], "out": str(folder / name)}
+        runs.append(start(data, {**given, **own}, quiet=quiet))
+    return runs
 
 
 def _stem(data: Any) -> str:

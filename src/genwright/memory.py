@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import gc
 import resource
 import sys
 from pathlib import Path
 
 
 def forget_peak() -> None:
-    """Start again from what is needed now; where the system cannot (it is not Linux), the peak stays the process's own."""
-    gc.collect()
+    """Start again from what is held now; where the system cannot (it is not Linux), the peak stays the process's own.
+
+    Unreachable objects that Python has not collected yet count: to look for them here would take a quarter of a second.
+    """
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)  # what is free, but not given back, would count for whoever comes next
     with contextlib.suppress(OSError):

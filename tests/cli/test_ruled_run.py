@@ -165,7 +165,7 @@ def test_what_is_for_tables_is_not_ignored_with_other_data(tmp_path, given):
 
 
 def test_under_a_guarantee_rules_that_need_no_data_are_kept(tmp_path):
-    table = orders.frame(400).select("price", "quantity", "amount")
+    table = orders.frame(2000).select("price", "quantity", "amount")
     schema = tmp_path / "schema.toml"
     schema.write_text(
         'version = 1\n[[column]]\nname = "price"\nkind = "decimal"\nplaces = 2\nstored = "Float64"\n'

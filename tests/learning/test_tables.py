@@ -18,7 +18,7 @@ WANTED = {"tabular-ar": 0.6, "tabular-trees": 0.6, "tvae": 0.9, "ctgan": 0.85, "
 SETTINGS = {
     "tabular-ar": {"model.width": 64, "model.hidden": 64, "steps": 250},
     "tabular-trees": {},
-    "tvae": {"steps": 1000, "model.width": 128},
+    "tvae": {"steps": 500, "model.width": 128},
     "ctgan": {"steps": 500, "model.width": 64, "training.learning_rate": 1e-2},
     "tabular-flow": {"steps": 300, "model.width": 128, "model.solver_steps": 8},
 }

@@ -15,8 +15,12 @@ from genwright.models import MODELS
 from genwright.privacy import norms, uses
 from genwright.privacy.clipping import Engine, repeated
 
+# A pretrained network, which takes seconds to make, has the phases of its class; a GAN's depend on its settings.
 PHASES = [
-    (name, phase.name) for name, entry in MODELS.items() if entry.load().phases for phase in coded.build(name).phases
+    (name, phase.name)
+    for name, entry in MODELS.items()
+    if entry.load().phases
+    for phase in (entry.load() if name == "pretrained" else coded.build(name)).phases
 ]
 MIXING = {(name, phase) for name in ("ctgan", "dcgan", "pggan") for phase in ("critic", "generator")}
 PENALTIES = {("r3gan", "penalty"), ("wgan-gp", "critic")}

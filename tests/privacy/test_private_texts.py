@@ -45,7 +45,8 @@ def test_documents_are_paid_for_and_nothing_is_learned_but_by_steps(run):
     assert 0 < ledger.epsilon_spent() <= 8.0
     event = ledger.entry(TRAINING).event
     assert isinstance(event, SampledGaussian)
-    assert event.sampling_rate == pytest.approx(16 / 360, rel=0.2), "by documents, not by windows"
+    counted = 16 / event.sampling_rate  # 360 and Laplace noise of scale 12.5 from the system, beyond 250 once in e^20
+    assert counted == pytest.approx(360, abs=250), "by documents, not by their 2,300 windows"
     assert run.codec.tokeniser.size == 256, "bytes, whatever there was"
     assert run.model.beside is None, "no n-grams"
     assert len(run.sample(3)) == 3

@@ -31,7 +31,10 @@ def attended(parts: Tensor, turns: Tensor, mask: Tensor | None) -> Tensor:
 
 
 class _Attended(torch.autograd.Function):
-    """Vaswani et al. 2017, equation 1, block by block of queries; its gradients as in Dao et al. 2022, appendix B.2."""
+    """Vaswani et al. 2017, equation 1, block by block of queries; its gradients as in Dao et al. 2022, appendix B.2.
+
+    Head by head, so that products read and write the parts where they lie: nothing is copied to lie side by side.
+    """
 
     generate_vmap_rule = True
 
@@ -39,62 +42,65 @@ class _Attended(torch.autograd.Function):
     def forward(parts: Tensor, turns: Tensor, mask: Tensor | None) -> tuple[Tensor, ...]:
         b, places, count, size = parts.shape
         heads = count // 3
-        known = parts[:, :, : 2 * heads].transpose(1, 2).clone(memory_format=torch.contiguous_format)
-        squares = torch.linalg.vector_norm(known, dim=-1, keepdim=True).square()
+        asked = parts[:, :, : 2 * heads]
+        squares = torch.linalg.vector_norm(asked, dim=-1, keepdim=True).square()
         scale = (squares / size + torch.finfo(parts.dtype).eps).rsqrt()
-        scale[:, :heads] *= size**-0.5
-        _turn(known.mul_(scale), turns)
-        queries, keys = (part.reshape(b * heads, places, size) for part in known.split(heads, dim=1))
-        values = parts[:, :, 2 * heads :].transpose(1, 2).reshape(b * heads, places, size)
-        found, kept = torch.empty_like(values), []
-        hidden = None if mask is None else torch.zeros_like(mask, dtype=parts.dtype).masked_fill_(~mask, -torch.inf)
-        later = parts.new_full((BLOCK, BLOCK), -torch.inf).triu(1)
-        for start, end in _blocks(places):
-            scores = torch.bmm(queries[:, start:end], keys[:, :end].mT)
-            if hidden is None:
-                scores[:, :, start:] += later[: end - start, : end - start]
-            else:
-                scores.view(b, heads, end - start, end).add_(hidden[:, :, start:end, :end])
-            kept.append(scores.softmax(-1))
-            found[:, start:end] = torch.bmm(kept[-1], values[:, :end])
-        out = found.view(b, heads, places, size).transpose(1, 2).contiguous()
-        return out, queries, keys, values, scale, *kept
+        known = torch.view_as_real(_pairs(asked) * turns).flatten(-2).mul_(scale)
+        if mask is None:
+            hidden = parts.new_full((1, places, places), -torch.inf).triu(1)
+        else:
+            hidden = torch.zeros_like(mask[:, 0], dtype=parts.dtype).masked_fill_(~mask[:, 0], -torch.inf)
+        out, kept = parts.new_empty(b, places, heads, size), []
+        for head in range(heads):
+            queries, keys, values = _of_head(head, known, parts)
+            for start, end in _blocks(places):
+                seen = keys[:, :end].mT
+                scores = torch.baddbmm(hidden[:, start:end, :end], queries[:, start:end], seen, alpha=size**-0.5)
+                kept.append(scores.softmax(-1))
+                out[:, start:end, head] = torch.bmm(kept[-1], values[:, :end])
+        return out, known, scale, *kept
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
         ctx.mark_non_differentiable(*output[1:])
         ctx.set_materialize_grads(False)  # no zeros for them
-        ctx.save_for_backward(*output[1:], inputs[1])
+        ctx.save_for_backward(*inputs[:2], *output[1:])
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor, *_: None) -> tuple[Tensor, None, None]:
-        queries, keys, values, scale, *kept, turns = ctx.saved_tensors
-        b, places, heads, size = gradient.shape
-        gradient = gradient.transpose(1, 2).reshape(b * heads, places, size)
-        known = gradient.new_zeros(2, b * heads, places, size)
-        of_queries, of_keys = known
-        of_values = torch.zeros_like(values)
-        for (start, end), share in zip(_blocks(places), kept, strict=True):
-            own = gradient[:, start:end]
-            of_scores = torch.bmm(own, values[:, :end].mT)
-            of_scores = torch._softmax_backward_data(of_scores, share, -1, share.dtype)
-            of_queries[:, start:end] = torch.bmm(of_scores, keys[:, :end])
-            of_keys[:, :end] += torch.bmm(of_scores.mT, queries[:, start:end])
-            of_values[:, :end] += torch.bmm(share.mT, own)
-        parts = gradient.new_empty(b, places, 3 * heads, size)
-        for index, (of, normed, steep) in enumerate(((of_queries, queries, 1.0), (of_keys, keys, size))):
-            along = torch.linalg.vecdot(of, normed)[..., None] / -steep
-            across = torch.addcmul(of, normed, along).view(b, heads, places, size)
-            _turn(across, turns.conj())
-            span = slice(index * heads, (index + 1) * heads)
-            parts[:, :, span] = across.mul_(scale[:, span]).transpose(1, 2)
-        parts[:, :, 2 * heads :] = of_values.view(b, heads, places, size).transpose(1, 2)
-        return parts, None, None
+        parts, turns, known, scale, *kept = ctx.saved_tensors
+        places, heads, size = gradient.shape[1:]
+        of_parts = gradient.new_empty(parts.shape)
+        for head in reversed(range(heads)):
+            queries, keys, values = _of_head(head, known, parts)
+            for start, end in reversed(_blocks(places)):
+                own, share = gradient[:, start:end, head], kept.pop()
+                of_scores = torch.bmm(own, values[:, :end].mT)
+                of_scores = torch._softmax_backward_data(of_scores, share, -1, share.dtype)
+                of_parts[:, start:end, head] = torch.bmm(of_scores, keys[:, :end])
+                of_keys, of_values = torch.bmm(of_scores.mT, queries[:, start:end]), torch.bmm(share.mT, own)
+                for of, at in ((of_keys, heads + head), (of_values, 2 * heads + head)):
+                    if end == places:  # the first block in this order: it reaches all places
+                        of_parts[:, :, at] = of
+                    else:
+                        of_parts[:, :end, at] += of
+        of_known = of_parts[:, :, : 2 * heads]
+        along = torch.linalg.vecdot(of_known, known)[..., None] / -size
+        of_known += known * along
+        _pairs(of_known).mul_(turns.conj())
+        of_known.mul_(scale * size**-0.5)
+        return of_parts, None, None
 
 
-def _turn(x: Tensor, turns: Tensor) -> None:
-    """(B, heads, T, size) in place, by (T, heads, size / 2)."""
-    torch.view_as_complex(x.unflatten(-1, (-1, 2))).mul_(turns[:, 0])
+def _of_head(head: int, known: Tensor, parts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Queries and keys (B, T, size) of what is (B, T, 2 heads, size), and values of what is (B, T, 3 heads, size)."""
+    heads = known.shape[2] // 2
+    return known[:, :, head], known[:, :, heads + head], parts[:, :, 2 * heads + head]
+
+
+def _pairs(x: Tensor) -> Tensor:
+    """(..., size) -> (..., size / 2) neighbours as complex numbers, in the same memory."""
+    return torch.view_as_complex(x.unflatten(-1, (-1, 2)))
 
 
 def _blocks(places: int) -> list[tuple[int, int]]:

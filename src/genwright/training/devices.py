@@ -46,6 +46,15 @@ def set_threads(threads: int) -> int:
     return threads
 
 
+def seed_draws(seed: int, device: torch.device) -> None:
+    """Seed what draws on the device come from."""
+    if device.type == "cpu":
+        # torch.manual_seed writes down the whole stack for every kind of device that is not here: up to 0.8 ms.
+        torch.default_generator.manual_seed(seed)
+    else:
+        torch.manual_seed(seed)
+
+
 def _keep_freed_memory() -> None:
     """Ask glibc not to give large freed blocks back to the system, which would zero them again for every tensor.
 

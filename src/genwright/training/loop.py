@@ -24,6 +24,7 @@ from genwright.data.batches import ExampleSet, batch_rows
 from genwright.errors import GenwrightError
 from genwright.training import checkpoints, gradients
 from genwright.training.budget import Budget
+from genwright.training.devices import seed_draws
 from genwright.training.optimizers import optimizers_of, owners
 from genwright.training.private import Private
 from genwright.training.ranks import ALONE, Ranks
@@ -175,7 +176,7 @@ class Loop:
 
     def _one_step(self, steps: int) -> dict[str, float] | None:
         """One round of all active phases; None if a loss or gradient was not finite (that phase moved nothing)."""
-        torch.manual_seed(_mix(self.seed, self.step))
+        seed_draws(_mix(self.seed, self.step), self.device)
         losses: dict[str, float] = {"rate": 0.0}
         read = 0  # batches that the phases before have taken, also where they rest: each keeps its own
         for phase in self.model.phases:
@@ -286,7 +287,7 @@ class Loop:
         phase = next((p for p in self.model.phases if p.name == self.model.selects_by), None)
         if phase is None or not len(self.validation) or (self.step - 1) / steps < phase.active[0]:
             return math.nan
-        torch.manual_seed(_mix(self.seed, -1))
+        seed_draws(_mix(self.seed, -1), self.device)
         self.average.eval()
         total, count = 0.0, min(len(self.validation), self.validation.telling)
         size = self.validation.at_once
