@@ -62,9 +62,9 @@ def test_rows_that_a_model_keeps_are_found_better_than_by_distance():
 
 
 def test_a_model_that_knows_no_row_gives_none_away():
-    found = [attacked(fresh, seed)["parts"]["shadows"] for seed in range(12)]
+    found = [attacked(fresh, seed)["parts"]["shadows"] for seed in range(8)]
     inside = [part["interval"][0] <= 0.5 <= part["interval"][1] for part in found]
-    assert sum(inside) >= 9, "95 % intervals"
+    assert sum(inside) >= 6, "95 % intervals"
     assert abs(np.mean([part["value"] for part in found]) - 0.5) < 0.02
     assert abs(np.mean([part["floor"] for part in found]) - 0.5) < 0.03
 
