@@ -339,8 +339,7 @@ def _after_training(run: Any) -> None:
 
         print(Report.load(path))
         print(f"\nReport:           {folder / 'report.html'}   (open it in a browser)")
-    first = folder / "samples" / f"synthetic{run.suffix}"
-    print(f"Synthetic {run.noun + ':':<7} {first}")
+    print(f"Synthetic {run.noun + ':':<7} {run.first_path}")
     more = {"rows": "-n 10000 --out more", "images": "-n 64 --out more"}.get(run.noun, "-n 10 --out more") + run.suffix
     print(f"More {run.noun + ':':<12} genwright sample {shlex.quote(str(folder))} {more}")
     sys.stdout.flush()

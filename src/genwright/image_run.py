@@ -55,6 +55,7 @@ class ImageRun(Run):
     examples_at_a_time = 256
     noun = "images"
     suffix = ".png"
+    first_name = "grid"
 
     @property
     def sample_words(self) -> frozenset[str]:
@@ -109,7 +110,7 @@ class ImageRun(Run):
         steps = sorted((self.folder / "samples" / "steps").glob("*.png"))
         if len(steps) > 1:
             film([read_png(path) for path in steps], self.folder / "samples" / "film.gif")
-        return self.write_samples(self.folder / "samples" / "grid.png", n, advance=advance)
+        return self.write_samples(self.first_path, n, advance=advance)
 
     def report(
         self,

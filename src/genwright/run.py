@@ -39,6 +39,7 @@ class Run(ABC):
     codec_class: Any
     noun: str
     """What examples are called: rows, images."""
+    first_name = "synthetic"
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
@@ -106,6 +107,16 @@ class Run(ABC):
     @abstractmethod
     def write_samples(self, path: Path, n: int, *, seed: int = 0, advance: Advance = no_progress) -> Path:
         """n synthetic examples in a file or folder."""
+
+    @property
+    @abstractmethod
+    def suffix(self) -> str:
+        """Of files of samples; "" for a folder."""
+
+    @property
+    def first_path(self) -> Path:
+        """Where `first_samples` writes."""
+        return self.folder / "samples" / f"{self.first_name}{self.suffix}"
 
     @abstractmethod
     def first_samples(self, advance: Advance) -> Path:

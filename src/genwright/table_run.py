@@ -262,7 +262,7 @@ class TableRun(Run):
     def first_samples(self, advance: Advance) -> Path:
         """As many synthetic rows as the settings say, in samples/."""
         rows = self.settings.rows or min(self.codec.rows, FRAME_ROWS)  # under a guarantee, a noisy number
-        return self.write_samples(self.folder / "samples" / f"synthetic{self.suffix}", rows, advance=advance)
+        return self.write_samples(self.first_path, rows, advance=advance)
 
     @property
     def suffix(self) -> str:

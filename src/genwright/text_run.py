@@ -141,7 +141,7 @@ class TextRun(Run):
     def first_samples(self, advance: Advance) -> Path:
         """Some texts, in samples/."""
         n = self.settings.rows or FIRST
-        return self.write_samples(self.folder / "samples" / f"synthetic{self.suffix}", n, advance=advance)
+        return self.write_samples(self.first_path, n, advance=advance)
 
     def report(
         self,

@@ -109,6 +109,9 @@ def test_the_command_line(run, tmp_path):
     def call(*words):
         return run_command(*words, cwd=tmp_path)
 
+    done = call("train", "--resume", run.folder)
+    assert (run.folder / "samples" / "grid.png").exists()
+    assert f"Synthetic images: {run.folder / 'samples' / 'grid.png'}" in done.stdout
     done = call("sample", run.folder, "-n", 9, "--label", "class 9", "--truncation", "0.7", "--out", "nines.png")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "nines.png").exists()

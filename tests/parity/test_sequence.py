@@ -4,9 +4,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from genwright.networks import sequence
+from genwright.networks import hidden, sequence
+from genwright.networks.adapters import Adapted
 from genwright.networks.attention import attended
 from genwright.networks.sequence import Decoder, normalised, rotated, rotation, squared_relu
+from genwright.privacy.tape import Tape
 
 
 def test_gradients_that_are_written_by_hand_are_those_of_the_formulas():
@@ -44,6 +46,37 @@ def test_attention_whose_gradients_are_written_by_hand_is_that_of_torch(places, 
     each = torch.func.vmap(torch.func.grad(lambda x, g: (attended(x[None], turns, None)[0] * g).sum()))
     if not documents:
         torch.testing.assert_close(each(parts.detach(), gradient), for_ours)
+
+
+@pytest.mark.parametrize("places", [1, 30, 130])
+def test_a_hidden_layer_in_pieces_is_that_of_its_two_layers(places):
+    """Also for each example by itself; 130 places are two pieces."""
+    torch.manual_seed(0)
+    up, down = (torch.nn.Linear(*sizes, bias=False, dtype=torch.double) for sizes in ((8, 32), (32, 8)))
+    given = torch.randn(3, places, 8, dtype=torch.double, requires_grad=True), up.weight, down.weight
+    gradient = torch.randn(3, places, 8, dtype=torch.double)
+    plain = down(F.relu(up(given[0])).square())
+    assert hidden.suits(given[0], up, down)
+    ours = hidden.squared(*given)
+    torch.testing.assert_close(ours, plain)
+    for own, wanted in zip(*(torch.autograd.grad(out, given, gradient) for out in (ours, plain)), strict=True):
+        torch.testing.assert_close(own, wanted)
+    each = torch.func.grad(lambda weight, x, g: (hidden.squared(x[None], weight, down.weight)[0] * g).sum())
+    found = torch.func.vmap(each, in_dims=(None, 0, 0))(up.weight.detach(), given[0].detach(), gradient)
+    torch.testing.assert_close(found.sum(0), torch.autograd.grad(hidden.squared(*given), up.weight, gradient)[0])
+
+
+def test_a_hidden_layer_is_left_to_its_layers_where_their_weights_are_watched_or_adapted():
+    up, down, x = torch.nn.Linear(8, 32, bias=False), torch.nn.Linear(32, 8, bias=False), torch.randn(2, 3, 8)
+    assert hidden.suits(x, up, down)
+    with Tape(up.parameters(), (), examples=2, draws=1, known={}):
+        assert not hidden.suits(x, up, down)
+    with torch.no_grad():
+        assert not hidden.suits(x, up, down)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert not hidden.suits(x, up, down)
+    assert not hidden.suits(x, Adapted(up, 2, 4.0), down)
+    assert not hidden.suits(x, torch.nn.Linear(8, 32), down)
 
 
 @pytest.mark.parametrize("at_once", [1, 100, 10**6])

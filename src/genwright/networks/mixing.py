@@ -49,9 +49,11 @@ class _Mixed(torch.autograd.Function):
 
     @staticmethod
     def forward(h: Tensor, weights: Tensor, outside: Outside | None) -> Tensor:
-        out = h.clone()
+        out = torch.empty_like(h)
+        out[:, :1] = h[:, :1]
         for j, weight in enumerate(weights.split(1, dim=1), start=1):
-            _add_product(out[:, j:], h[:, :-j], weight, None if outside is None else outside[j - 1])
+            base = h if j == 1 else out
+            _add_product(base[:, j:], h[:, :-j], weight, out[:, j:], None if outside is None else outside[j - 1])
         return out
 
     @staticmethod
@@ -62,10 +64,12 @@ class _Mixed(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
         (h, weights), outside = ctx.saved_tensors, ctx.outside
-        of_h, of_weights = gradient.clone(), torch.empty_like(weights)
+        of_h, of_weights = torch.empty_like(gradient), torch.empty_like(weights)
+        of_h[:, -1:] = gradient[:, -1:]
         for j, weight in enumerate(weights.split(1, dim=1), start=1):
             later, earlier = gradient[:, j:], h[:, :-j]
-            _add_product(of_h[:, :-j], later, weight, None if outside is None else outside[j - 1])
+            base = gradient if j == 1 else of_h
+            _add_product(base[:, :-j], later, weight, of_h[:, :-j], None if outside is None else outside[j - 1])
             product = later * earlier
             if outside is not None:
                 product[outside[j - 1]] = 0
@@ -73,11 +77,12 @@ class _Mixed(torch.autograd.Function):
         return of_h, of_weights, None
 
 
-def _add_product(to: Tensor, left: Tensor, right: Tensor, kept: Places | None) -> None:
-    """In place, but what stands at the kept places stays: they are few, and masks would pass over everything."""
+def _add_product(base: Tensor, left: Tensor, right: Tensor, to: Tensor, kept: Places | None) -> None:
+    """to = base + left * right, but what stands at the kept places stays: they are few, and masks would pass over
+    everything."""
     if kept is None:
-        to.addcmul_(left, right)
+        torch.addcmul(base, left, right, out=to)
     else:
-        before = to[kept]
-        to.addcmul_(left, right)
+        before = base[kept]
+        torch.addcmul(base, left, right, out=to)
         to[kept] = before

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from genwright.contract import BEGIN
-from genwright.networks.attention import attended, suits
+from genwright.networks import attention, hidden
 from genwright.networks.mixing import Outside, mixed, mixed_after, outside_of
 
 PERIODS = 10_000.0
@@ -97,12 +97,15 @@ class Block(nn.Module):
         if self.mixing is not None:
             x = mixed(x, self.mixing, outside) if past is None else mixed_after(past.recent, x, self.mixing)
         parts = self.parts(normalised(x)).view(b, length, -1, self.size)
-        if past is None and suits(parts, self.heads):
-            h = attended(parts, turns, mask)
+        if past is None and attention.suits(parts, self.heads):
+            h = attention.attended(parts, turns, mask)
         else:
             h = self._attended(parts, turns, mask, past)
         x = x + self.leave(h.reshape(b, length, width))
-        return x + self.down(squared_relu(self.up(normalised(x))))
+        h = normalised(x)
+        if hidden.suits(h, self.up, self.down):
+            return x + hidden.squared(h, self.up.weight, self.down.weight)
+        return x + self.down(squared_relu(self.up(h)))
 
     def _attended(self, parts: Tensor, turns: Tensor, mask: Tensor | None, past: Past | None) -> Tensor:
         """`attention.attended` for any parts, after what is past."""

@@ -1,0 +1,60 @@
+"""A hidden layer of squared ReLUs as one function whose gradients are written by hand, for a processor.
+
+Its numbers, four times as many as those that enter, are made and used a few rows at a time, while they are in the cache;
+and only their roots are kept for the gradients. `sequence.py` uses it: read it next.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import has_torch_function
+
+ROWS = 256  # at once: with fewer, weights are read too often; with more, hidden numbers leave the cache
+
+
+def suits(x: Tensor, up: nn.Module, down: nn.Module) -> bool:
+    """Whether `squared` computes, and the faster way, what the two layers do."""
+    plain = type(up) is type(down) is nn.Linear and up.bias is down.bias is None
+    exact = not x.is_cuda and x.dtype.itemsize >= 4 and not torch.is_autocast_enabled("cpu")
+    # Private training looks at each use of a weight, and would not see those in here.
+    return plain and exact and torch.is_grad_enabled() and not has_torch_function((x,))
+
+
+def squared(x: Tensor, up: Tensor, down: Tensor) -> Tensor:
+    """(..., width) -> (..., width): down relu(up x)^2 (So et al. 2021) for `up` (hidden, width) and `down` (width, hidden)."""
+    return _Squared.apply(x, up, down)[0]
+
+
+class _Squared(torch.autograd.Function):
+    """`squared`, and the roots of the hidden numbers."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, up: Tensor, down: Tensor) -> tuple[Tensor, ...]:
+        made, roots = [], []
+        for part in x.flatten(0, -2).split(ROWS):
+            roots.append(torch.mm(part, up.mT).relu_())
+            made.append(torch.mm(roots[-1].square(), down.mT))
+        return torch.cat(made).view(x.shape), *roots
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        ctx.mark_non_differentiable(*output[1:])
+        ctx.set_materialize_grads(False)  # no zeros for them
+        ctx.save_for_backward(*inputs, *output[1:])
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor, *_: None) -> tuple[Tensor, Tensor, Tensor]:
+        x, up, down, *roots = ctx.saved_tensors
+        of_x, of_up, of_down = [], torch.zeros_like(up), torch.zeros_like(down)
+        parts = (t.flatten(0, -2).split(ROWS) for t in (x, gradient))
+        for part, own, root in zip(*parts, roots, strict=True):
+            of_down = torch.addmm(of_down, own.mT, root.square())
+            of_hidden = torch.mm(own, down).mul_(root).mul_(2)
+            of_up = torch.addmm(of_up, of_hidden.mT, part)
+            of_x.append(torch.mm(of_hidden, up))
+        return torch.cat(of_x).view(x.shape), of_up, of_down
