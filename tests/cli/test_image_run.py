@@ -12,6 +12,8 @@ from genwright.errors import GenwrightError
 from genwright.model_presets import Extent
 from processes import run as run_command
 
+pytestmark = pytest.mark.usefixtures("quick_judges")
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):

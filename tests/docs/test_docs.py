@@ -16,6 +16,7 @@ from genwright import settings, trainer
 from genwright.cli import main
 from genwright.models import MODELS
 
+pytestmark = pytest.mark.usefixtures("quick_judges")
 ROOT = Path(__file__).parents[2]
 FAST = {"GENWRIGHT_STEPS": "20", "GENWRIGHT_REPORT": "true"}
 READMES = ["README.md", "README.zh-CN.md"]
