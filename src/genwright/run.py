@@ -40,6 +40,7 @@ class Run(ABC):
     noun: str
     """What examples are called: rows, images."""
     first_name = "synthetic"
+    """Of the file that a finished training leaves in samples/, without its suffix."""
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)

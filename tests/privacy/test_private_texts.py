@@ -27,15 +27,18 @@ SMALL = {
 }  # fmt: skip
 PLAIN = {"epsilon": 1.0, "quiet": True}
 CPU = torch.device("cpu")
+NOISE = 7
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A run on a file of lines, half of them longer than the context."""
+    """A run on a file of lines, half of them longer than the context; the noise of their number is known."""
     folder = tmp_path_factory.mktemp("private")
     texts = [text if n % 2 else text[:20] for n, text in enumerate(coded_texts.TRAIN)]
     (folder / "letters.txt").write_text("\n".join(texts))
-    return genwright.train(folder / "letters.txt", out=folder / "run", **SMALL, **{"text.separator": "line"})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("genwright.guarantee.discrete_laplace", lambda *_: np.array([NOISE]))
+        return genwright.train(folder / "letters.txt", out=folder / "run", **SMALL, **{"text.separator": "line"})
 
 
 def test_documents_are_paid_for_and_nothing_is_learned_but_by_steps(run):
@@ -45,8 +48,8 @@ def test_documents_are_paid_for_and_nothing_is_learned_but_by_steps(run):
     assert 0 < ledger.epsilon_spent() <= 8.0
     event = ledger.entry(TRAINING).event
     assert isinstance(event, SampledGaussian)
-    counted = 16 / event.sampling_rate  # 360 and Laplace noise of scale 12.5 from the system, beyond 250 once in e^20
-    assert counted == pytest.approx(360, abs=250), "by documents, not by their 2,300 windows"
+    assert 16 / event.sampling_rate == pytest.approx(run.state["data"]["training_rows"] + NOISE), "by documents"
+    assert 320 < run.state["data"]["training_rows"] < 380, "of 400, without those held out; they have 2,300 windows"
     assert run.codec.tokeniser.size == 256, "bytes, whatever there was"
     assert run.model.beside is None, "no n-grams"
     assert len(run.sample(3)) == 3

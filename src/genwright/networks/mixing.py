@@ -49,11 +49,9 @@ class _Mixed(torch.autograd.Function):
 
     @staticmethod
     def forward(h: Tensor, weights: Tensor, outside: Outside | None) -> Tensor:
-        out = torch.empty_like(h)
-        out[:, :1] = h[:, :1]
+        out = h.clone()
         for j, weight in enumerate(weights.split(1, dim=1), start=1):
-            base = h if j == 1 else out
-            _add_product(base[:, j:], h[:, :-j], weight, out[:, j:], None if outside is None else outside[j - 1])
+            _add_product(out[:, j:], h[:, :-j], weight, None if outside is None else outside[j - 1])
         return out
 
     @staticmethod
@@ -64,12 +62,10 @@ class _Mixed(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
         (h, weights), outside = ctx.saved_tensors, ctx.outside
-        of_h, of_weights = torch.empty_like(gradient), torch.empty_like(weights)
-        of_h[:, -1:] = gradient[:, -1:]
+        of_h, of_weights = gradient.clone(), torch.empty_like(weights)
         for j, weight in enumerate(weights.split(1, dim=1), start=1):
             later, earlier = gradient[:, j:], h[:, :-j]
-            base = gradient if j == 1 else of_h
-            _add_product(base[:, :-j], later, weight, of_h[:, :-j], None if outside is None else outside[j - 1])
+            _add_product(of_h[:, :-j], later, weight, None if outside is None else outside[j - 1])
             product = later * earlier
             if outside is not None:
                 product[outside[j - 1]] = 0
@@ -77,12 +73,11 @@ class _Mixed(torch.autograd.Function):
         return of_h, of_weights, None
 
 
-def _add_product(base: Tensor, left: Tensor, right: Tensor, to: Tensor, kept: Places | None) -> None:
-    """to = base + left * right, but what stands at the kept places stays: they are few, and masks would pass over
-    everything."""
+def _add_product(to: Tensor, left: Tensor, right: Tensor, kept: Places | None) -> None:
+    """In place, but what stands at the kept places stays: they are few, and masks would pass over everything."""
     if kept is None:
-        torch.addcmul(base, left, right, out=to)
+        to.addcmul_(left, right)
     else:
-        before = base[kept]
-        torch.addcmul(base, left, right, out=to)
+        before = to[kept]
+        to.addcmul_(left, right)
         to[kept] = before
