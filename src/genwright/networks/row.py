@@ -116,7 +116,7 @@ class RowNetwork(nn.Module):
             return free
         features = self.ordered_features.split(self.codes_with_rank)
         smooth = [feature @ weight for feature, weight in zip(features, by_rank.unbind(), strict=True)]
-        return free.index_add(0, self.ordered_codes, torch.cat(smooth))
+        return free.index_add(0, self.ordered_codes, torch.cat(smooth).to(free.dtype))
 
     def log_likelihood(self, codes: Tensor, rank: Tensor, keep: Tensor) -> Tensor:
         """Log-likelihood of each row in nats, (B,). `keep`: (B, hidden) factors of the dropout on the first layer."""
@@ -141,7 +141,7 @@ class RowNetwork(nn.Module):
         if len(self.sizes) > MOST_PAIRED:
             added = vectors.new_zeros(*codes.shape, vectors.shape[2]).index_copy(1, self._at(self.coarse), vectors)
             if self.refining:
-                added = added.index_copy(1, self._at(self.refining), self._moves(codes))
+                added = added.index_copy(1, self._at(self.refining), self._moves(codes).to(added.dtype))
             order, places = (index[..., None].expand_as(added) for index in (rank.argsort(1), rank))
             added = added.gather(1, order)
             return (added.cumsum(1) - added).gather(1, places) + self.context_bias
