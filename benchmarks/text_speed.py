@@ -1,8 +1,9 @@
 """Tokens per second of `gpt`, in training and in drawing: `python benchmarks/text_speed.py [--rounds 10] [--threads 1]`.
 
 Training goes through the loop and is compared with the plainest decoder of the same size, written below as one writes it
-by hand; drawing, with its memory, is compared with reading all that went before for every token. Both sides take turns in
-one process, so that what else the machine does slows both: the ratios count, not the tokens per second.
+by hand, at the same precision: once with that one's optimiser, once as the preset has it (Muon). Drawing, with its memory,
+is compared with reading all that went before for every token. Both sides take turns in one process, so that what else the
+machine does slows both: the ratios count, not the tokens per second.
 """
 
 from __future__ import annotations
@@ -23,14 +24,18 @@ from torch import Tensor, nn
 from genwright.config import TrainingSettings
 from genwright.contract import BEGIN, END, DataSpec
 from genwright.data.token_batches import TokenExamples
+from genwright.model_presets import Extent
+from genwright.model_presets import gpt as preset
 from genwright.models.gpt import GPT
 from genwright.networks.causal import categorical
-from genwright.training.devices import set_threads
+from genwright.training.devices import choose_precision, set_threads
 from genwright.training.loop import Loop
 
 CONTEXT, BATCH, WIDTH, DEPTH, HEAD = 128, 16, 128, 4, 64
 TEXTS, DRAWN, EACH = 32, 256, 16
 VOCABULARIES = (100, 4096)
+SAME = TrainingSettings(batch_size=BATCH, beta2=0.95, clip_norm=1.0)
+"""The optimiser of the script by hand."""
 
 
 class Plain(nn.Module):
@@ -102,10 +107,18 @@ def gpt(vocabulary: int) -> GPT:
     )
 
 
-def through_the_loop(vocabulary: int, examples: TokenExamples, folder: Path) -> Callable[[], float]:
-    """Seconds of a step as a run takes it: gradient clipping, averaged weights and all."""
-    settings = TrainingSettings(batch_size=BATCH, beta2=0.95, clip_norm=1.0)
-    loop = Loop(gpt(vocabulary), examples, examples, settings, seed=0, precision=torch.float32, folder=folder)
+def of_the_preset() -> TrainingSettings:
+    """As `quick` trains."""
+    given = preset("quick", Extent(), False)
+    own = {key.removeprefix("training."): value for key, value in given.items() if key.startswith("training.")}
+    return TrainingSettings(**own)  # type: ignore[arg-type]
+
+
+def through_the_loop(
+    vocabulary: int, examples: TokenExamples, settings: TrainingSettings, precision: torch.dtype, folder: Path
+) -> Callable[[], float]:
+    """Seconds of a step as a run takes it: gradient clipping and all."""
+    loop = Loop(gpt(vocabulary), examples, examples, settings, seed=0, precision=precision, folder=folder)
 
     def step() -> None:
         loop._one_step(1000)
@@ -114,7 +127,7 @@ def through_the_loop(vocabulary: int, examples: TokenExamples, folder: Path) -> 
     return lambda: seconds_of(step)
 
 
-def by_hand(vocabulary: int, examples: TokenExamples) -> Callable[[], float]:
+def by_hand(vocabulary: int, examples: TokenExamples, precision: torch.dtype) -> Callable[[], float]:
     """Seconds of a step of the plain decoder."""
     torch.manual_seed(0)
     model = Plain(vocabulary)
@@ -124,7 +137,8 @@ def by_hand(vocabulary: int, examples: TokenExamples) -> Callable[[], float]:
     def step() -> None:
         starts = random.integers(0, len(examples.tokens) - CONTEXT - 1, BATCH)
         x = torch.stack([torch.from_numpy(examples.tokens[s : s + CONTEXT + 1].astype(np.int64)) for s in starts])
-        loss = F.cross_entropy(model(x[:, :-1]).flatten(0, 1), x[:, 1:].flatten())
+        with torch.autocast("cpu", precision, enabled=precision is not torch.float32):
+            loss = F.cross_entropy(model(x[:, :-1]).flatten(0, 1), x[:, 1:].flatten())
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -184,14 +198,21 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--only", choices=("training", "drawing"))
+    parser.add_argument("--precision", default="auto", choices=("auto", "f32", "bf16"))
     words = parser.parse_args()
     set_threads(words.threads)
+    precision = choose_precision(words.precision, torch.device("cpu"))
+    print(f"{words.threads} threads, training in {precision}", flush=True)
+    ways = {"the script's optimiser": SAME, "the preset's": of_the_preset()}
     for vocabulary in VOCABULARIES if words.only != "drawing" else ():
         for document, name in ((200_000, "one document"), (100, "documents of 100 tokens")):
             examples = stream_of_tokens(vocabulary, document)
-            with tempfile.TemporaryDirectory() as folder:
-                loop, plain = through_the_loop(vocabulary, examples, Path(folder)), by_hand(vocabulary, examples)
-                take_turns(f"training, {vocabulary} pieces, {name}", BATCH * CONTEXT, loop, plain, words.rounds)
+            for way, settings in ways.items():
+                with tempfile.TemporaryDirectory() as folder:
+                    loop = through_the_loop(vocabulary, examples, settings, precision, Path(folder))
+                    plain = by_hand(vocabulary, examples, precision)
+                    what = f"training, {vocabulary} pieces, {name}, {way}"
+                    take_turns(what, BATCH * CONTEXT, loop, plain, words.rounds)
     for vocabulary in VOCABULARIES if words.only != "training" else ():
         take_turns(
             f"drawing, {vocabulary} pieces",

@@ -12,6 +12,7 @@ from genwright.contract import FREE, PRESENT
 from genwright.errors import GenwrightError
 from genwright.model_presets import Extent
 from genwright.models import MODELS
+from genwright.training import gradients
 
 GRADIENT = [name for name, entry in MODELS.items() if entry.load().phases]
 ROWS = [name for name, entry in MODELS.items() if entry.kind == "row"]
@@ -95,6 +96,23 @@ def test_the_loss_moves_only_what_the_phase_updates(name):
         inside = [p for p in model.parameters() if id(p) in own]
         assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in inside)
         assert set(map(id, outside)) | own == {id(p) for p in model.parameters()}
+
+
+@pytest.mark.parametrize("name", GRADIENT)
+def test_half_precision_moves_the_weights_the_same_way(name):
+    """What graphics processors, and others with the arithmetic, train with unless told otherwise."""
+    model = coded.build(name)
+    for phase in model.phases:
+        torch.manual_seed(1)
+        drawn, found = model.draw(phase, coded.batch(name)), []
+        for precision in (torch.float32, torch.bfloat16):
+            gradients.plain(model, phase, drawn, precision)
+            parameters = [p for p in getattr(model, phase.updates).parameters() if p.requires_grad]
+            assert all(p.grad.dtype == p.dtype for p in parameters)
+            found.append(torch.cat([p.grad.flatten() for p in parameters]))
+        # Measured: .9946 for the generator of pggan, above .9997 for all others.
+        assert torch.cosine_similarity(*found, dim=0) > 0.99, phase.name
+        assert found[1].norm() == pytest.approx(float(found[0].norm()), rel=0.02), phase.name
 
 
 @pytest.mark.parametrize("name", IMAGES)

@@ -54,6 +54,16 @@ def test_a_later_span_says_nothing_to_an_earlier_one(drawn, monkeypatch):
     assert torch.allclose(before[first], model.net.context_bias[first[1]], atol=1e-12)
 
 
+def test_running_sums_of_halves_stay_near(drawn, monkeypatch):
+    monkeypatch.setattr(row, "MOST_PAIRED", 0)
+    model, batch = drawn
+    model.float()
+    batch.drawn["keep"] = batch.drawn["keep"].float()
+    exact = losses(model, batch)[0]
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.allclose(losses(model, batch)[0], exact, rtol=0.02)
+
+
 def test_private_norms_are_exact_on_wide_rows(monkeypatch):
     monkeypatch.setattr(row, "MOST_PAIRED", 0)
     model = coded.build(NAME)

@@ -48,6 +48,21 @@ def test_attention_whose_gradients_are_written_by_hand_is_that_of_torch(places, 
         torch.testing.assert_close(each(parts.detach(), gradient), for_ours)
 
 
+def test_attention_of_halves_is_reckoned_in_single_precision():
+    generator = torch.Generator().manual_seed(0)
+    parts = torch.randn(2, 70, 6, 8, generator=generator).bfloat16().requires_grad_()
+    gradient = torch.randn(2, 70, 2, 8, generator=generator).bfloat16()
+    turns = rotation(70, 4, 8, parts)
+    fine = attended(parts.float(), turns, None)
+    with torch.autocast("cpu", torch.bfloat16):
+        ours = attended(parts, turns, None)
+    assert torch.equal(ours, fine.bfloat16())
+    for_ours, for_fine = (
+        torch.autograd.grad(out, parts, g)[0] for out, g in ((ours, gradient), (fine, gradient.float()))
+    )
+    assert torch.equal(for_ours, for_fine)
+
+
 @pytest.mark.parametrize("places", [1, 30, 130])
 def test_a_hidden_layer_in_pieces_is_that_of_its_two_layers(places):
     """Also for each example by itself; 130 places are two pieces."""

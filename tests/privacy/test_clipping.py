@@ -377,7 +377,7 @@ def test_several_draws_are_averaged_before_clipping(name, way):
     agrees(model, phase, drawn(model, phase, batch), way, draws=3, micro_batch=2)
 
 
-@pytest.mark.parametrize("name", ["vae", "gpt"])
+@pytest.mark.parametrize("name", ["tabular-ar", "vae", "gpt"])
 def test_half_precision_is_of_the_forward_pass_alone(name):
     model = coded.build(name)
     phase = model.phases[0]

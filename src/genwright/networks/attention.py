@@ -20,14 +20,16 @@ SHORT = 16
 def suits(parts: Tensor, heads: int) -> bool:
     """Whether `attended` can be used, and is the faster way, for (B, T, parts, size) of so many heads."""
     _, places, count, size = parts.shape
-    exact = torch.is_grad_enabled() and not parts.is_cuda and parts.dtype.itemsize >= 4
-    return exact and count == 3 * heads and places <= SHORT * size
+    here = torch.is_grad_enabled() and not parts.is_cuda
+    return here and count == 3 * heads and places <= SHORT * size
 
 
 def attended(parts: Tensor, turns: Tensor, mask: Tensor | None) -> Tensor:
     """(B, T, 3 heads, size) queries, keys and values -> (B, T, heads, size): queries and keys divided by their root mean
     square and turned (`sequence.rotation`), then attention to what the mask (B, 1, T, T) allows, None: to no later place."""
-    return _Attended.apply(parts, turns, mask)[0]
+    fine = parts.to(torch.promote_types(parts.dtype, torch.float32))  # as fast here, and there are no complex halves
+    with torch.autocast("cpu", enabled=False):
+        return _Attended.apply(fine, turns, mask)[0].to(parts.dtype)
 
 
 class _Attended(torch.autograd.Function):

@@ -54,7 +54,7 @@ class _Squared(torch.autograd.Function):
         parts = (t.flatten(0, -2).split(ROWS) for t in (x, gradient))
         for part, own, root in zip(*parts, roots, strict=True):
             of_down = torch.addmm(of_down, own.mT, root.square())
-            of_hidden = torch.mm(own, down).mul_(root).mul_(2)
+            of_hidden = torch.mm(own * 2, down).mul_(root)
             of_up = torch.addmm(of_up, of_hidden.mT, part)
             of_x.append(torch.mm(of_hidden, up))
         return torch.cat(of_x).view(x.shape), of_up, of_down
