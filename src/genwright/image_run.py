@@ -27,7 +27,8 @@ from genwright.metrics.values import Metric, metric
 from genwright.progress import Advance, no_progress
 from genwright.report import Report
 from genwright.run import Run
-from genwright.training.devices import choose_device
+from genwright.training.devices import choose_device, choose_precision
+from genwright.training.gradients import autocast
 
 LOOKED_AT = 1024  # samples from which directions are found
 MOST_DIRECTIONS = 20
@@ -203,7 +204,7 @@ class ImageRun(Run):
                 condition = None
                 if labels is not None:
                     condition = torch.from_numpy(labels[start : start + size]).to(generator.device)
-                parts.append(codec.decode(model.sample(size, condition=condition, generator=generator).x.cpu().numpy()))
+                parts.append(codec.decode(self._sample(model, size, condition, generator).numpy()))
             return frechet(reference, features.call(np.concatenate(parts)))
 
         return distance
@@ -221,13 +222,22 @@ class ImageRun(Run):
                 return
             generator = torch.Generator(choose_device(self.settings.device)).manual_seed(0)
             condition = None if labels is None else labels.to(generator.device)
-            x = model.eval().sample(WATCHED, condition=condition, generator=generator).x.cpu().numpy()
+            x = self._sample(model.eval(), WATCHED, condition, generator).numpy()
             path = self.folder / "samples" / "steps" / f"{step:08}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             write_grid(path, codec.decode(x), columns=10, metadata=self._made(0) | {"step": str(step)})
             spent += time.monotonic() - begun
 
         return look
+
+    def _sample(
+        self, model: GenerativeModel, n: int, condition: torch.Tensor | None, generator: torch.Generator
+    ) -> torch.Tensor:
+        """As the base's, at the precision of the training where whole pictures are made at once: other samplers take steps
+        too small to gain by it."""
+        settled = self.settings.training.precision if model.decodes else "f32"
+        with autocast(generator.device, choose_precision(settled, generator.device)):
+            return super()._sample(model, n, condition, generator).float()
 
     def _made(self, seed: int) -> dict[str, str]:
         """How a picture was made, for the text in its file."""

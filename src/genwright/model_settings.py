@@ -186,9 +186,9 @@ class VAESettings:
     depth: int = setting(1, "residual blocks at each level", low=0, high=8)
     latent: int = setting(32, "dimensions of the latent vector", low=1, high=1024)
     likelihood: str = setting(
-        "bernoulli",
-        "bernoulli: of bits drawn by brightness; logistic: of 256 levels",
-        choices=("bernoulli", "logistic"),
+        "auto",
+        "bernoulli: of bits drawn by brightness; logistic: of 256 levels; auto: the former for grey, the latter for colour",
+        choices=("auto", "bernoulli", "logistic"),
     )
     warmup: float = setting(0.2, "share of the run over which the KL term grows to its weight", low=0, high=1)
     free_bits: float = setting(0.0, "nats that each latent dimension costs at least", low=0, high=10)

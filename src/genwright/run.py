@@ -212,8 +212,14 @@ class Run(ABC):
                 int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
             )
             given = None if condition is None else condition[start : start + size].to(device).contiguous()
-            yield model.sample(size, condition=given, generator=generator).x.cpu()
+            yield self._sample(model, size, given, generator)
             advance(start + size, n)
+
+    def _sample(
+        self, model: GenerativeModel, n: int, condition: torch.Tensor | None, generator: torch.Generator
+    ) -> torch.Tensor:
+        """n new examples in one piece, on the processor."""
+        return model.sample(n, condition=condition, generator=generator).x.cpu()
 
     def _check(self, *names: str) -> None:
         """GW-0304, naming the file, if one is missing or is not what was written."""

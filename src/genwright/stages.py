@@ -239,7 +239,8 @@ class Stages:
         parameters = sum(parameter.numel() for parameter in model.parameters())
         facts: dict[str, Any] = {"parameters": parameters, "threads": threads, "device": str(device), **tuned}
         if outcome:
-            facts |= dataclasses.asdict(outcome)
+            precision = choose_precision(self.settings.training.precision, device)
+            facts |= {"precision": str(precision).removeprefix("torch."), **dataclasses.asdict(outcome)}
         self.run.update_state(
             status="trained",
             outcome=facts,

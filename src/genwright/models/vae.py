@@ -47,7 +47,9 @@ class VAE(GenerativeModel):
     ) -> None:
         super().__init__()
         self.shape = spec.shape
-        self.latent_size, self.likelihood, self.prior = latent, likelihood, prior
+        by_colour = "bernoulli" if spec.shape[0] == 1 else "logistic"
+        self.likelihood = by_colour if likelihood == "auto" else likelihood
+        self.latent_size, self.prior = latent, prior
         self.warmup, self.free_bits = warmup, free_bits
         classes = max(spec.classes, 1)
         self.net = Networks(spec, width=width, depth=depth, latent=latent)
