@@ -70,15 +70,15 @@ def test_a_hidden_layer_in_pieces_is_that_of_its_two_layers(places):
     up, down = (torch.nn.Linear(*sizes, bias=False, dtype=torch.double) for sizes in ((8, 32), (32, 8)))
     given = torch.randn(3, places, 8, dtype=torch.double, requires_grad=True), up.weight, down.weight
     gradient = torch.randn(3, places, 8, dtype=torch.double)
-    plain = down(F.relu(up(given[0])).square())
+    plain = given[0] + down(F.relu(up(F.rms_norm(given[0], (8,)))).square())
     assert hidden.suits(given[0], up, down)
-    ours = hidden.squared(*given)
+    ours = hidden.added(*given)
     torch.testing.assert_close(ours, plain)
     for own, wanted in zip(*(torch.autograd.grad(out, given, gradient) for out in (ours, plain)), strict=True):
         torch.testing.assert_close(own, wanted)
-    each = torch.func.grad(lambda weight, x, g: (hidden.squared(x[None], weight, down.weight)[0] * g).sum())
+    each = torch.func.grad(lambda weight, x, g: (hidden.added(x[None], weight, down.weight)[0] * g).sum())
     found = torch.func.vmap(each, in_dims=(None, 0, 0))(up.weight.detach(), given[0].detach(), gradient)
-    torch.testing.assert_close(found.sum(0), torch.autograd.grad(hidden.squared(*given), up.weight, gradient)[0])
+    torch.testing.assert_close(found.sum(0), torch.autograd.grad(hidden.added(*given), up.weight, gradient)[0])
 
 
 def test_a_hidden_layer_is_left_to_its_layers_where_their_weights_are_watched_or_adapted():

@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from genwright.networks.hidden import scale_of
+
 BLOCK = 64  # queries at once: with fewer, products are small; with more, more is computed that nobody may see
 # Windows up to so many times the size of a head: the probabilities then need no more memory than a hidden layer.
 SHORT = 16
@@ -45,8 +47,7 @@ class _Attended(torch.autograd.Function):
         b, places, count, size = parts.shape
         heads = count // 3
         asked = parts[:, :, : 2 * heads]
-        squares = torch.linalg.vector_norm(asked, dim=-1, keepdim=True).square()
-        scale = (squares / size + torch.finfo(parts.dtype).eps).rsqrt()
+        scale = scale_of(asked)
         known = torch.view_as_real(_pairs(asked) * turns).flatten(-2).mul_(scale)
         if mask is None:
             hidden = parts.new_full((1, places, places), -torch.inf).triu(1)

@@ -1,4 +1,4 @@
-"""A hidden layer of squared ReLUs as one function whose gradients are written by hand, for a processor.
+"""A block's hidden layer of squared ReLUs as one function whose gradients are written by hand, for a processor.
 
 Its numbers, four times as many as those that enter, are made and used a few rows at a time, while they are in the cache;
 and only their roots are kept for the gradients. `sequence.py` uses it: read it next.
@@ -16,20 +16,28 @@ ROWS = 256  # at once: with fewer, weights are read too often; with more, hidden
 
 
 def suits(x: Tensor, up: nn.Module, down: nn.Module) -> bool:
-    """Whether `squared` computes, and the faster way, what the two layers do."""
+    """Whether `added` computes, and the faster way, what a block does with the two layers."""
     plain = type(up) is type(down) is nn.Linear and up.bias is down.bias is None
     exact = not x.is_cuda and x.dtype.itemsize >= 4 and not torch.is_autocast_enabled("cpu")
     # Private training looks at each use of a weight, and would not see those in here.
     return plain and exact and torch.is_grad_enabled() and not has_torch_function((x,))
 
 
-def squared(x: Tensor, up: Tensor, down: Tensor) -> Tensor:
-    """(..., width) -> (..., width): down relu(up x)^2 (So et al. 2021) for `up` (hidden, width) and `down` (width, hidden)."""
-    return _Squared.apply(x, up, down)[0]
+def scale_of(x: Tensor) -> Tensor:
+    """(..., width) -> (..., 1): what divides x by its root mean square (Zhang and Sennrich 2019, equation 4)."""
+    fine = torch.promote_types(x.dtype, torch.float32)
+    squares = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=fine).square()
+    return (squares / x.shape[-1] + torch.finfo(fine).eps).rsqrt()
 
 
-class _Squared(torch.autograd.Function):
-    """`squared`, and the roots of the hidden numbers."""
+def added(x: Tensor, up: Tensor, down: Tensor) -> Tensor:
+    """(..., width) -> (..., width): x + down relu(up x / rms(x))^2 (So et al. 2021) for `up` (hidden, width) and `down`
+    (width, hidden)."""
+    return _Added.apply(x, up, down)[0]
+
+
+class _Added(torch.autograd.Function):
+    """`added`, and the roots of the hidden numbers."""
 
     generate_vmap_rule = True
 
@@ -37,8 +45,8 @@ class _Squared(torch.autograd.Function):
     def forward(x: Tensor, up: Tensor, down: Tensor) -> tuple[Tensor, ...]:
         made, roots = [], []
         for part in x.flatten(0, -2).split(ROWS):
-            roots.append(torch.mm(part, up.mT).relu_())
-            made.append(torch.mm(roots[-1].square(), down.mT))
+            roots.append(torch.mm(part * scale_of(part), up.mT).relu_())
+            made.append(torch.addmm(part, roots[-1].square(), down.mT))
         return torch.cat(made).view(x.shape), *roots
 
     @staticmethod
@@ -53,8 +61,12 @@ class _Squared(torch.autograd.Function):
         of_x, of_up, of_down = [], torch.zeros_like(up), torch.zeros_like(down)
         parts = (t.flatten(0, -2).split(ROWS) for t in (x, gradient))
         for part, own, root in zip(*parts, roots, strict=True):
+            scale = scale_of(part)
+            entered = part * scale
             of_down = torch.addmm(of_down, own.mT, root.square())
             of_hidden = torch.mm(own * 2, down).mul_(root)
-            of_up = torch.addmm(of_up, of_hidden.mT, part)
-            of_x.append(torch.mm(of_hidden, up))
+            of_up = torch.addmm(of_up, of_hidden.mT, entered)
+            of_entered = torch.mm(of_hidden, up)
+            along = torch.linalg.vecdot(of_entered, entered)[..., None] / -x.shape[-1]
+            of_x.append(torch.addcmul(own, torch.addcmul(of_entered, entered, along), scale))
         return torch.cat(of_x).view(x.shape), of_up, of_down

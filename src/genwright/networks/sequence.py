@@ -102,10 +102,9 @@ class Block(nn.Module):
         else:
             h = self._attended(parts, turns, mask, past)
         x = x + self.leave(h.reshape(b, length, width))
-        h = normalised(x)
-        if hidden.suits(h, self.up, self.down):
-            return x + hidden.squared(h, self.up.weight, self.down.weight)
-        return x + self.down(squared_relu(self.up(h)))
+        if hidden.suits(x, self.up, self.down):
+            return hidden.added(x, self.up.weight, self.down.weight)
+        return x + self.down(squared_relu(self.up(normalised(x))))
 
     def _attended(self, parts: Tensor, turns: Tensor, mask: Tensor | None, past: Past | None) -> Tensor:
         """`attention.attended` for any parts, after what is past."""
@@ -181,9 +180,7 @@ class _Normalised(torch.autograd.Function):
     @staticmethod
     def forward(x: Tensor) -> tuple[Tensor, Tensor]:
         x = x.contiguous()  # reading a slice twice takes longer than copying it
-        fine = torch.promote_types(x.dtype, torch.float32)
-        squares = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=fine).square()
-        scale = (squares / x.shape[-1] + torch.finfo(fine).eps).rsqrt()
+        scale = hidden.scale_of(x)
         return (x * scale).to(x.dtype), scale
 
     @staticmethod
