@@ -103,7 +103,11 @@ class FlowSettings:
     )
     class_drop: float = setting(0.1, "share of examples trained without their label, for guidance", low=0, high=0.9)
     guidance: float = setting(
-        1.2, "how far samples are pushed towards their label; 1: not, and twice as fast", low=0, high=20, at_sampling=True
+        1.2,
+        "how far samples are pushed towards their label; 1: not, and twice as fast",
+        low=0,
+        high=20,
+        at_sampling=True,
     )
     solver: str = setting("heun", "how the flow is integrated", choices=("heun", "euler", "adaptive"), at_sampling=True)
     solver_steps: int = setting(
