@@ -23,7 +23,9 @@ def text(run: Run) -> str:
         f"- **Data**: {data['training_rows']:,} training {run.noun}, {held}, {_shape(data)};"
         f" SHA-256 {data['fingerprint'][:16]}",
         f"- **Model**: {facts['model']}, {outcome.get('parameters', 0):,} parameters"
-        + (f", {outcome['steps']:,} steps, best at {outcome['best_step']:,}" if "steps" in outcome else ""),
+        + (f", {outcome['steps']:,} steps" if "steps" in outcome else "")
+        + (f", best at {outcome['best_step']:,}" if outcome.get("best_step") else "")
+        + (f", {outcome['precision']}" if "precision" in outcome else ""),
         f"- **Made with**: seed {settings['seed']}, preset {settings['preset']}, "
         + ", ".join(f"{name} {value}" for name, value in facts["versions"].items()),
         f"- **Weights**: SHA-256 {facts['files']['weights.safetensors']}",

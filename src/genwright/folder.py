@@ -50,13 +50,14 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write a value as readable JSON, atomically."""
-    write_text(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
 
 
 def read_json(path: Path) -> Any:
     """Read a JSON file of a run; GW-0302 if it is missing or damaged."""
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        # There are folders with Infinity in them, which is no JSON.
+        return json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=lambda _: None)
     except (OSError, ValueError, RecursionError) as error:
         raise GenwrightError(
             "GW-0302", f"{str(path)!r} cannot be read ({error})", "Restore the run folder from a copy, or train again."

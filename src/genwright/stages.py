@@ -241,6 +241,9 @@ class Stages:
         if outcome:
             precision = choose_precision(self.settings.training.precision, device)
             facts |= {"precision": str(precision).removeprefix("torch."), **dataclasses.asdict(outcome)}
+            if not outcome.best_step:  # nothing was selected by held-out examples
+                for name in ("best_step", "best_loss", "last_loss"):
+                    del facts[name]
         self.run.update_state(
             status="trained",
             outcome=facts,

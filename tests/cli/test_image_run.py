@@ -56,6 +56,11 @@ def test_the_bad_file_is_named_and_everything_is_in_the_folder(run):
     assert [name for name, _ in run.state["data"]["skipped"]] == ["class 9/torn.png"]
     for name in ("run.toml", "card.md", "report.json", "report.html", "samples/grid.png", "weights.safetensors"):
         assert (run.folder / name).stat().st_size > 0
+    for name in ("state.json", "report.json"):  # Infinity and NaN are Python's, not JSON's
+        json.loads((run.folder / name).read_text(), parse_constant=pytest.fail)
+    card = (run.folder / "card.md").read_text(encoding="utf-8")
+    assert run.state["outcome"]["precision"] in card
+    assert "best at" not in card, "nothing was selected in so few steps"
     report = json.loads((run.folder / "report.json").read_text())
     assert report["kind"] == "images"
     assert report["metrics"]["exact_pictures"]["copycat"] == 1.0
