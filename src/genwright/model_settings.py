@@ -103,7 +103,7 @@ class FlowSettings:
     )
     class_drop: float = setting(0.1, "share of examples trained without their label, for guidance", low=0, high=0.9)
     guidance: float = setting(
-        1.2,
+        1.1,
         "how far samples are pushed towards their label; 1: not, and twice as fast",
         low=0,
         high=20,
