@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import has_torch_function
 
-ROWS = 256  # at once: with fewer, weights are read too often; with more, hidden numbers leave the cache
+ROWS = 256  # at once in a thread: with fewer, weights are read too often; with more, hidden numbers leave the cache
 
 
 def suits(x: Tensor, up: nn.Module, down: nn.Module) -> bool:
@@ -44,7 +44,7 @@ class _Added(torch.autograd.Function):
     @staticmethod
     def forward(x: Tensor, up: Tensor, down: Tensor) -> tuple[Tensor, ...]:
         made, roots = [], []
-        for part in x.flatten(0, -2).split(ROWS):
+        for part in x.flatten(0, -2).split(ROWS * torch.get_num_threads()):
             roots.append(torch.mm(part * scale_of(part), up.mT).relu_())
             made.append(torch.addmm(part, roots[-1].square(), down.mT))
         return torch.cat(made).view(x.shape), *roots
@@ -59,7 +59,7 @@ class _Added(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor, *_: None) -> tuple[Tensor, Tensor, Tensor]:
         x, up, down, *roots = ctx.saved_tensors
         of_x, of_up, of_down = [], torch.zeros_like(up), torch.zeros_like(down)
-        parts = (t.flatten(0, -2).split(ROWS) for t in (x, gradient))
+        parts = (t.flatten(0, -2).split(len(roots[0])) for t in (x, gradient))
         for part, own, root in zip(*parts, roots, strict=True):
             scale = scale_of(part)
             entered = part * scale
