@@ -146,3 +146,11 @@ def test_the_smallest_images_that_are_allowed_can_be_made(name):
         assert all(torch.isfinite(term).all() for term in model.loss(phase, model.draw(phase, batch)).values())
     model.fit([batch], None)
     assert model.sample(2, generator=torch.Generator().manual_seed(0)).x.shape == (2, 1, 8, 8)
+
+
+@pytest.mark.parametrize(("channels", "likelihood"), [(1, "bernoulli"), (3, "logistic")])
+def test_the_likelihood_goes_by_colour_unless_it_is_given(channels, likelihood):
+    spec, own = DataSpec("grid", (channels, 8, 8)), vars(MODELS["vae"].settings())
+    build = MODELS["vae"].load()
+    assert build(spec, **own).likelihood == likelihood
+    assert build(spec, **{**own, "likelihood": "logistic"}).likelihood == "logistic"

@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from genwright.networks import hidden, sequence
 from genwright.networks.adapters import Adapted
 from genwright.networks.attention import attended
-from genwright.networks.sequence import Decoder, normalised, rotated, rotation, squared_relu
+from genwright.networks.rms_norm import normalised
+from genwright.networks.sequence import Decoder, rotated, rotation, squared_relu
 from genwright.privacy.tape import Tape
 
 
@@ -64,8 +65,9 @@ def test_attention_of_halves_is_reckoned_in_single_precision():
 
 
 @pytest.mark.parametrize("places", [1, 30, 130])
-def test_a_hidden_layer_in_pieces_is_that_of_its_two_layers(places):
-    """Also for each example by itself; 130 places are two pieces."""
+def test_a_hidden_layer_in_pieces_is_that_of_its_two_layers(places, monkeypatch):
+    """Also for each example by itself; 130 places are several pieces, with any number of threads."""
+    monkeypatch.setattr(hidden, "ROWS", max(1, 128 // torch.get_num_threads()))
     torch.manual_seed(0)
     up, down = (torch.nn.Linear(*sizes, bias=False, dtype=torch.double) for sizes in ((8, 32), (32, 8)))
     given = torch.randn(3, places, 8, dtype=torch.double, requires_grad=True), up.weight, down.weight

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from genwright.networks.hidden import scale_of
+from genwright.networks.rms_norm import scale_of
 
 BLOCK = 64  # queries at once: with fewer, products are small; with more, more is computed that nobody may see
 # Windows up to so many times the size of a head: the probabilities then need no more memory than a hidden layer.

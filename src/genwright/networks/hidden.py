@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import has_torch_function
 
+from genwright.networks.rms_norm import scale_of
+
 ROWS = 256  # at once in a thread: with fewer, weights are read too often; with more, hidden numbers leave the cache
 
 
@@ -21,13 +23,6 @@ def suits(x: Tensor, up: nn.Module, down: nn.Module) -> bool:
     exact = not x.is_cuda and x.dtype.itemsize >= 4 and not torch.is_autocast_enabled("cpu")
     # Private training looks at each use of a weight, and would not see those in here.
     return plain and exact and torch.is_grad_enabled() and not has_torch_function((x,))
-
-
-def scale_of(x: Tensor) -> Tensor:
-    """(..., width) -> (..., 1): what divides x by its root mean square (Zhang and Sennrich 2019, equation 4)."""
-    fine = torch.promote_types(x.dtype, torch.float32)
-    squares = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=fine).square()
-    return (squares / x.shape[-1] + torch.finfo(fine).eps).rsqrt()
 
 
 def added(x: Tensor, up: Tensor, down: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from genwright.contract import BEGIN
 from genwright.networks import attention, hidden
 from genwright.networks.mixing import Outside, mixed, mixed_after, outside_of
+from genwright.networks.rms_norm import normalised
 
 PERIODS = 10_000.0
 # So many stay in the cache of a processor; with 16,384 pieces the head takes 1.2 times as long when all are made at once.
@@ -159,41 +160,9 @@ class Memory:
         self.kept = [(keys[texts], values[texts], recent[texts]) for keys, values, recent in self.kept]
 
 
-def normalised(x: Tensor) -> Tensor:
-    """(..., width) divided by its root mean square (Zhang and Sennrich 2019, equation 4, without gain)."""
-    # Without a kernel of its own, torch takes thrice as long for the gradients as is needed.
-    if torch.is_grad_enabled() and not x.is_cuda:
-        return _Normalised.apply(x)[0]
-    return F.rms_norm(x, x.shape[-1:])
-
-
 def squared_relu(x: Tensor) -> Tensor:
     """The square of what is above zero (So et al. 2021)."""
     return _SquaredReLU.apply(x)[0] if torch.is_grad_enabled() else F.relu(x).square()
-
-
-class _Normalised(torch.autograd.Function):
-    """`normalised`, and what the numbers were multiplied by. The gradient passes over memory as seldom as can be."""
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(x: Tensor) -> tuple[Tensor, Tensor]:
-        x = x.contiguous()  # reading a slice twice takes longer than copying it
-        scale = hidden.scale_of(x)
-        return (x * scale).to(x.dtype), scale
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor], output: tuple[Tensor, Tensor]) -> None:
-        ctx.mark_non_differentiable(output[1])
-        ctx.set_materialize_grads(False)  # no zeros for it
-        ctx.save_for_backward(*output)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor, _: Tensor) -> Tensor:
-        y, scale = ctx.saved_tensors
-        along = torch.linalg.vecdot(gradient, y)[..., None] / -y.shape[-1]
-        return torch.addcmul(gradient, y, along).mul_(scale)
 
 
 class _SquaredReLU(torch.autograd.Function):
