@@ -4,9 +4,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from genwright.networks import hidden, sequence
+from genwright.networks import head, hidden, sequence
 from genwright.networks.adapters import Adapted
 from genwright.networks.attention import attended
+from genwright.networks.by_hand import may_replace, product
 from genwright.networks.rms_norm import normalised
 from genwright.networks.sequence import Decoder, rotated, rotation, squared_relu
 from genwright.privacy.tape import Tape
@@ -29,7 +30,7 @@ def test_attention_whose_gradients_are_written_by_hand_is_that_of_torch(places, 
     turns, mask = rotation(places, 4, 8, parts), None
     if documents:
         begins = torch.rand(2, places, generator=generator) < 0.3
-        mask = (begins.cumsum(1)[:, :, None] == begins.cumsum(1)[:, None]).tril()[:, None]
+        mask = sequence._own_document(begins.cumsum(1)).double()
     before = parts.detach().clone()
 
     def of_torch(parts):
@@ -44,9 +45,6 @@ def test_attention_whose_gradients_are_written_by_hand_is_that_of_torch(places, 
     for_ours, for_theirs = (torch.autograd.grad(out, parts, gradient)[0] for out in (ours, theirs))
     torch.testing.assert_close(for_ours, for_theirs, rtol=1e-5, atol=1e-7)
     assert torch.equal(parts, before), "what goes in stays as it is"
-    each = torch.func.vmap(torch.func.grad(lambda x, g: (attended(x[None], turns, None)[0] * g).sum()))
-    if not documents:
-        torch.testing.assert_close(each(parts.detach(), gradient), for_ours)
 
 
 def test_attention_of_halves_is_reckoned_in_single_precision():
@@ -64,36 +62,72 @@ def test_attention_of_halves_is_reckoned_in_single_precision():
     assert torch.equal(for_ours, for_fine)
 
 
+def test_a_place_sees_the_earlier_places_of_its_own_document():
+    mask = sequence._own_document(torch.tensor([[0, 0, 1, 1]]))[0, 0]
+    assert mask.isfinite().tolist() == [[1, 0, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 1, 1]]
+    assert mask[mask.isfinite()].eq(0).all()
+
+
 @pytest.mark.parametrize("places", [1, 30, 130])
 def test_a_hidden_layer_in_pieces_is_that_of_its_two_layers(places, monkeypatch):
-    """Also for each example by itself; 130 places are several pieces, with any number of threads."""
+    """130 places are several pieces, with any number of threads."""
     monkeypatch.setattr(hidden, "ROWS", max(1, 128 // torch.get_num_threads()))
     torch.manual_seed(0)
     up, down = (torch.nn.Linear(*sizes, bias=False, dtype=torch.double) for sizes in ((8, 32), (32, 8)))
     given = torch.randn(3, places, 8, dtype=torch.double, requires_grad=True), up.weight, down.weight
-    gradient = torch.randn(3, places, 8, dtype=torch.double)
     plain = given[0] + down(F.relu(up(F.rms_norm(given[0], (8,)))).square())
-    assert hidden.suits(given[0], up, down)
-    ours = hidden.added(*given)
-    torch.testing.assert_close(ours, plain)
-    for own, wanted in zip(*(torch.autograd.grad(out, given, gradient) for out in (ours, plain)), strict=True):
-        torch.testing.assert_close(own, wanted)
-    each = torch.func.grad(lambda weight, x, g: (hidden.added(x[None], weight, down.weight)[0] * g).sum())
-    found = torch.func.vmap(each, in_dims=(None, 0, 0))(up.weight.detach(), given[0].detach(), gradient)
-    torch.testing.assert_close(found.sum(0), torch.autograd.grad(hidden.added(*given), up.weight, gradient)[0])
+    _assert_same(hidden.added(*given), plain, given)
 
 
-def test_a_hidden_layer_is_left_to_its_layers_where_their_weights_are_watched_or_adapted():
+@pytest.mark.parametrize("pieces", [11, 500])
+def test_costs_and_their_gradients_in_pieces_are_those_of_torch(pieces, monkeypatch):
+    """Also where a token is all but impossible."""
+    monkeypatch.setattr(head, "NUMBERS", 11)
+    monkeypatch.setattr(head, "ROWS", 8)
+    torch.manual_seed(0)
+    h = torch.randn(3, 21, 8, dtype=torch.double)
+    h[0, 0] *= 1000
+    given = h.requires_grad_(), torch.randn(pieces, 8, dtype=torch.double, requires_grad=True)
+    tokens = torch.randint(pieces, (3, 21))
+    plain = F.cross_entropy((h @ given[1].mT).mT, tokens, reduction="none")
+    assert plain.max() > 800, "no share of this size can be written down"
+    _assert_same(head.nats(*given, tokens), plain, given)
+
+
+def test_a_product_whose_gradient_is_the_other_way_round_is_that_of_a_linear_layer():
+    torch.manual_seed(0)
+    given = torch.randn(3, 5, 8, requires_grad=True), torch.randn(4, 8, requires_grad=True)
+    _assert_same(product(*given), F.linear(*given), given)
+
+
+def _assert_same(ours, wanted, given):
+    """The numbers, and the gradients of what was given."""
+    torch.testing.assert_close(ours, wanted)
+    gradient = torch.randn_like(wanted)
+    for own, other in zip(*(torch.autograd.grad(out, given, gradient) for out in (ours, wanted)), strict=True):
+        torch.testing.assert_close(own, other)
+
+
+def test_weights_are_left_to_their_layers_where_they_are_watched_or_adapted():
     up, down, x = torch.nn.Linear(8, 32, bias=False), torch.nn.Linear(32, 8, bias=False), torch.randn(2, 3, 8)
-    assert hidden.suits(x, up, down)
+    assert may_replace(x, up, down)
     with Tape(up.parameters(), (), examples=2, draws=1, known={}):
-        assert not hidden.suits(x, up, down)
+        assert not may_replace(x, up, down)
     with torch.no_grad():
-        assert not hidden.suits(x, up, down)
+        assert not may_replace(x, up, down)
     with torch.autocast("cpu", torch.bfloat16):
-        assert not hidden.suits(x, up, down)
-    assert not hidden.suits(x, Adapted(up, 2, 4.0), down)
-    assert not hidden.suits(x, torch.nn.Linear(8, 32), down)
+        assert not may_replace(x, up, down)
+    assert not may_replace(x, Adapted(up, 2, 4.0), down)
+    assert not may_replace(x, torch.nn.Linear(8, 32), down)
+
+
+@pytest.mark.parametrize("function", [normalised, squared_relu])
+def test_gradients_of_examples_side_by_side_are_those_of_each(function):
+    """torch's transforms of functions know nothing of gradients that are written by hand: they take the plain way."""
+    x = torch.randn(3, 5, 8, generator=torch.Generator().manual_seed(0))
+    found = torch.func.vmap(torch.func.grad(lambda x: function(x).pow(3).sum()))(x)
+    wanted = torch.autograd.grad(function(x.requires_grad_()).pow(3).sum(), x)[0]
+    torch.testing.assert_close(found, wanted)
 
 
 @pytest.mark.parametrize("at_once", [1, 100, 10**6])
@@ -102,4 +136,5 @@ def test_a_head_that_works_in_pieces_costs_the_same(monkeypatch, at_once):
     torch.manual_seed(0)
     decoder, h, tokens = Decoder(11, 8, depth=1, heads=2, key_heads=2), torch.randn(3, 7, 8), torch.randint(11, (3, 7))
     whole = F.cross_entropy(decoder.logits(h).mT, tokens, reduction="none")
-    torch.testing.assert_close(decoder.nats(h, tokens), whole)
+    with torch.no_grad():  # with gradients, `head.nats` works in pieces of its own
+        torch.testing.assert_close(decoder.nats(h, tokens), whole)

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from genwright.networks.by_hand import is_faster
 from genwright.networks.rms_norm import scale_of
 
 BLOCK = 64  # queries at once: with fewer, products are small; with more, more is computed that nobody may see
@@ -22,16 +23,16 @@ SHORT = 16
 def suits(parts: Tensor, heads: int) -> bool:
     """Whether `attended` can be used, and is the faster way, for (B, T, parts, size) of so many heads."""
     _, places, count, size = parts.shape
-    here = torch.is_grad_enabled() and not parts.is_cuda
-    return here and count == 3 * heads and places <= SHORT * size
+    return is_faster(parts) and count == 3 * heads and places <= SHORT * size
 
 
 def attended(parts: Tensor, turns: Tensor, mask: Tensor | None) -> Tensor:
     """(B, T, 3 heads, size) queries, keys and values -> (B, T, heads, size): queries and keys divided by their root mean
-    square and turned (`sequence.rotation`), then attention to what the mask (B, 1, T, T) allows, None: to no later place."""
+    square and turned (`sequence.rotation`), then attention; the mask (B, 1, T, T) is added to scores, and without one no
+    later place is seen."""
     fine = parts.to(torch.promote_types(parts.dtype, torch.float32))  # as fast here, and there are no complex halves
     with torch.autocast("cpu", enabled=False):
-        return _Attended.apply(fine, turns, mask)[0].to(parts.dtype)
+        return _Attended.apply(fine, turns, mask).to(parts.dtype)
 
 
 class _Attended(torch.autograd.Function):
@@ -40,19 +41,14 @@ class _Attended(torch.autograd.Function):
     Head by head, so that products read and write the parts where they lie: nothing is copied to lie side by side.
     """
 
-    generate_vmap_rule = True
-
     @staticmethod
-    def forward(parts: Tensor, turns: Tensor, mask: Tensor | None) -> tuple[Tensor, ...]:
+    def forward(ctx: Any, parts: Tensor, turns: Tensor, mask: Tensor | None) -> Tensor:
         b, places, count, size = parts.shape
         heads = count // 3
         asked = parts[:, :, : 2 * heads]
         scale = scale_of(asked)
         known = torch.view_as_real(_pairs(asked) * turns).flatten(-2).mul_(scale)
-        if mask is None:
-            hidden = parts.new_full((1, places, places), -torch.inf).triu(1)
-        else:
-            hidden = torch.zeros_like(mask[:, 0], dtype=parts.dtype).masked_fill_(~mask[:, 0], -torch.inf)
+        hidden = parts.new_full((1, places, places), -torch.inf).triu(1) if mask is None else mask[:, 0].to(parts.dtype)
         out, kept = parts.new_empty(b, places, heads, size), []
         for head in range(heads):
             queries, keys, values = _of_head(head, known, parts)
@@ -60,17 +56,12 @@ class _Attended(torch.autograd.Function):
                 seen = keys[:, :end].mT
                 scores = torch.baddbmm(hidden[:, start:end, :end], queries[:, start:end], seen, alpha=size**-0.5)
                 kept.append(scores.softmax(-1))
-                out[:, start:end, head] = torch.bmm(kept[-1], values[:, :end])
-        return out, known, scale, *kept
+                torch.bmm(kept[-1], values[:, :end], out=out[:, start:end, head])
+        ctx.save_for_backward(parts, turns, known, scale, *kept)
+        return out
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-        ctx.mark_non_differentiable(*output[1:])
-        ctx.set_materialize_grads(False)  # no zeros for them
-        ctx.save_for_backward(*inputs[:2], *output[1:])
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor, *_: None) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         parts, turns, known, scale, *kept = ctx.saved_tensors
         places, heads, size = gradient.shape[1:]
         of_parts = gradient.new_empty(parts.shape)
@@ -80,16 +71,14 @@ class _Attended(torch.autograd.Function):
                 own, share = gradient[:, start:end, head], kept.pop()
                 of_scores = torch.bmm(own, values[:, :end].mT)
                 of_scores = torch._softmax_backward_data(of_scores, share, -1, share.dtype)
-                of_parts[:, start:end, head] = torch.bmm(of_scores, keys[:, :end])
-                of_keys, of_values = torch.bmm(of_scores.mT, queries[:, start:end]), torch.bmm(share.mT, own)
-                for of, at in ((of_keys, heads + head), (of_values, 2 * heads + head)):
-                    if end == places:  # the first block in this order: it reaches all places
-                        of_parts[:, :, at] = of
-                    else:
-                        of_parts[:, :end, at] += of
+                torch.bmm(of_scores, keys[:, :end], out=of_parts[:, start:end, head])
+                of_keys, of_values = (of_parts[:, :end, (1 + part) * heads + head] for part in range(2))
+                new = float(end < places)  # the first block in this order reaches all places
+                of_keys.baddbmm_(of_scores.mT, queries[:, start:end], beta=new)
+                of_values.baddbmm_(share.mT, own, beta=new)
         of_known = of_parts[:, :, : 2 * heads]
         along = torch.linalg.vecdot(of_known, known)[..., None] / -size
-        of_known += known * along
+        of_known.addcmul_(known, along)
         _pairs(of_known).mul_(turns.conj())
         of_known.mul_(scale * size**-0.5)
         return of_parts, None, None

@@ -48,16 +48,13 @@ class _Mixed(torch.autograd.Function):
     """`mixed` with the weights of each example, (B, distances, width)."""
 
     @staticmethod
-    def forward(h: Tensor, weights: Tensor, outside: Outside | None) -> Tensor:
+    def forward(ctx: Any, h: Tensor, weights: Tensor, outside: Outside | None) -> Tensor:
         out = h.clone()
         for j, weight in enumerate(weights.split(1, dim=1), start=1):
             _add_product(out[:, j:], h[:, :-j], weight, None if outside is None else outside[j - 1])
+        ctx.save_for_backward(h, weights)
+        ctx.outside = outside
         return out
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Outside | None], output: Tensor) -> None:
-        *tensors, ctx.outside = inputs
-        ctx.save_for_backward(*tensors)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:

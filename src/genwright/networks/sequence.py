@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from genwright.contract import BEGIN
-from genwright.networks import attention, hidden
+from genwright.networks import attention, head, hidden
+from genwright.networks.by_hand import is_faster, may_replace, product
 from genwright.networks.mixing import Outside, mixed, mixed_after, outside_of
 from genwright.networks.rms_norm import normalised
 
@@ -67,6 +68,8 @@ class Decoder(nn.Module):
 
     def nats(self, h: Tensor, tokens: Tensor) -> Tensor:
         """What the (B, T) tokens cost after (B, T, width): minus the logarithms of their probabilities."""
+        if may_replace(h):
+            return head.nats(h, self.embedding.weight, tokens)
         texts, places = tokens.shape
         at_once = places if h.is_cuda else max(1, LOGITS // (texts * len(self.embedding.weight)))
         pieces = zip(h.split(at_once, dim=1), tokens.split(at_once, dim=1), strict=True)
@@ -97,14 +100,17 @@ class Block(nn.Module):
         b, length, width = x.shape
         if self.mixing is not None:
             x = mixed(x, self.mixing, outside) if past is None else mixed_after(past.recent, x, self.mixing)
-        parts = self.parts(normalised(x)).view(b, length, -1, self.size)
+        by_hand = past is None and may_replace(x, self.parts, self.leave, self.up, self.down)
+        h = normalised(x)
+        parts = (product(h, self.parts.weight) if by_hand else self.parts(h)).view(b, length, -1, self.size)
         if past is None and attention.suits(parts, self.heads):
             h = attention.attended(parts, turns, mask)
         else:
             h = self._attended(parts, turns, mask, past)
-        x = x + self.leave(h.reshape(b, length, width))
-        if hidden.suits(x, self.up, self.down):
-            return hidden.added(x, self.up.weight, self.down.weight)
+        h = h.reshape(b, length, width)
+        if by_hand:
+            return hidden.added(x + product(h, self.leave.weight), self.up.weight, self.down.weight)
+        x = x + self.leave(h)
         return x + self.down(squared_relu(self.up(normalised(x))))
 
     def _attended(self, parts: Tensor, turns: Tensor, mask: Tensor | None, past: Past | None) -> Tensor:
@@ -121,7 +127,7 @@ class Block(nn.Module):
             queries,
             keys.to(queries.dtype),
             values.to(queries.dtype),
-            attn_mask=mask,
+            attn_mask=None if mask is None else mask.to(queries.dtype),
             is_causal=mask is None and length > 1,
             enable_gqa=self.heads != self.key_heads,
         )
@@ -162,27 +168,20 @@ class Memory:
 
 def squared_relu(x: Tensor) -> Tensor:
     """The square of what is above zero (So et al. 2021)."""
-    return _SquaredReLU.apply(x)[0] if torch.is_grad_enabled() else F.relu(x).square()
+    return _SquaredReLU.apply(x) if is_faster(x) else F.relu(x).square()
 
 
 class _SquaredReLU(torch.autograd.Function):
-    """The square and its root; the gradient needs no more."""
-
-    generate_vmap_rule = True
+    """The gradient needs no more than the root."""
 
     @staticmethod
-    def forward(x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, x: Tensor) -> Tensor:
         root = F.relu(x)
-        return root.square(), root
+        ctx.save_for_backward(root)
+        return root.square()
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor], output: tuple[Tensor, Tensor]) -> None:
-        ctx.mark_non_differentiable(output[1])
-        ctx.set_materialize_grads(False)  # no zeros for it
-        ctx.save_for_backward(output[1])
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor, _: Tensor) -> Tensor:
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (root,) = ctx.saved_tensors
         return torch.addcmul(gradient.new_zeros(()), gradient, root, value=2)
 
@@ -211,15 +210,14 @@ def _documents(tokens: Tensor) -> Tensor | None:
 
 
 def _own_document(document: Tensor) -> Tensor:
-    """(B, 1, T, T) bool, the earlier places of the same document."""
-    places = document.shape[1]
-    earlier = torch.ones(places, places, dtype=torch.bool, device=document.device).tril()
-    return ((document[:, :, None] == document[:, None, :]) & earlier)[:, None]
+    """(B, 1, T, T) what is added to scores: nothing for the earlier places of the same document."""
+    later = torch.full((document.shape[1],) * 2, -torch.inf, device=document.device).triu(1)
+    return later.where(document[:, :, None] == document[:, None, :], -torch.inf)[:, None]
 
 
 def _earlier(before: int, tokens: Tensor) -> Tensor | None:
-    """(T, before + T) bool, for several tokens that follow a memory; None where causality needs no mask of its own."""
+    """(T, before + T) the same for several tokens that follow a memory; None where causality needs no mask of its own."""
     length = tokens.shape[1]
     if not before or length == 1:
         return None
-    return torch.ones(length, before + length, dtype=torch.bool, device=tokens.device).tril(before)
+    return torch.full((length, before + length), -torch.inf, device=tokens.device).triu(before + 1)
