@@ -46,6 +46,8 @@ WATCHING = 0.05  # share of the time that these pictures may take
 DRAWN = {"quick": 1_000, "full": 10_000}  # samples that the report judges, at most
 BY_STEPS = 1_000  # samples for each number of solver steps in the report
 SOLVER_STEPS = (2, 4, 6, 10, 20)
+TIMED = (4, 32)  # images drawn before the training, to know how long the report's will take
+JUDGING = 20.0  # seconds for all else in a quick report
 GRID = 100  # images of a grid, at most: ten for each of ten classes
 
 
@@ -229,6 +231,19 @@ class ImageRun(Run):
             spent += time.monotonic() - begun
 
         return look
+
+    def seconds_of_report(self, codec: ImageCodec, model: GenerativeModel) -> float:
+        """By the time that a model, trained or not, takes for few images and for some: so much a piece, so much an image."""
+        generator, taken = self._generator(0), []
+        for n in (TIMED[0], *TIMED):  # the first time is slow
+            condition = torch.zeros(n, dtype=torch.int64, device=generator.device) if codec.classes else None
+            started = time.monotonic()
+            self._sample(model.eval(), n, condition, generator)
+            taken.append(time.monotonic() - started)
+        few, some = TIMED
+        each = max(0.0, taken[2] - taken[1]) / (some - few)
+        drawn = DRAWN["quick"] + GRID
+        return JUDGING + drawn * each + drawn / self.examples_at_a_time * max(0.0, taken[1] - few * each)
 
     def _sample(
         self, model: GenerativeModel, n: int, condition: torch.Tensor | None, generator: torch.Generator

@@ -66,7 +66,8 @@ def plan(data: Any, given: Mapping[str, Any], *, quiet: bool = True) -> str:
     clock, budget = Clock(Progress(quiet=quiet)), Budget.of_run(limit)
     name = settings_layer.model_name(settings)
     with clock.timed("preparation", "Reading"):
-        dataset = new_run(Path(), name).open_dataset(data, settings)
+        run = new_run(Path(), name)
+        dataset = run.open_dataset(data, settings)
         extent = extent_of(dataset)
         settings = settings_layer.build(given, public_extent(settings, extent))
         if settings.epsilon:
@@ -91,6 +92,9 @@ def plan(data: Any, given: Mapping[str, Any], *, quiet: bool = True) -> str:
         )
         with clock.progress.phase("Timing steps"):
             each = loop.seconds_per_step(settings.steps)
+            if limit is not None:
+                run.settings = settings  # there is no folder to read them from
+                budget.keep(run.seconds_of_report(codec, model))
             steps = settings.steps if limit is None else budget.steps(settings.steps, each)
             started = time.monotonic()
             loop.validate(settings.steps)

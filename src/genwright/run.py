@@ -137,6 +137,10 @@ class Run(ABC):
         """What looks at the model after each checkpoint, for pictures of the progress; None: nothing."""
         return None
 
+    def seconds_of_report(self, codec: Any, model: GenerativeModel) -> float:
+        """How long samples and report will take after the training, where that is known beforehand, else 0."""
+        return 0.0
+
     def training_data(self, data: Any = None) -> Any:
         """The data to read again: given, kept in this process, or the path in the settings. GW-0307 if there are none."""
         if data is not None:

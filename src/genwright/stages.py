@@ -196,6 +196,7 @@ class Stages:
         if loop.step:
             self.progress.say(f"Going on from step {loop.step}.")
         elif budget.seconds is not None:  # a resumed run keeps the steps that were planned
+            budget.keep(self.run.seconds_of_report(codec, model))
             steps = self.ranks.same_number(budget.steps(settings.steps, loop.seconds_per_step(settings.steps)))
             self.settings = settings = dataclasses.replace(settings, steps=steps)
             write_text(folder / "run.toml", settings_layer.to_toml(settings))

@@ -1,6 +1,7 @@
 """A run on images from end to end: what comes back, in every form, and what each verb says to mistakes."""
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -193,3 +194,14 @@ def test_a_time_limit_and_not_the_preset_says_how_long_images_are_trained():
     assert built(time="10m").steps > built().steps
     assert built(time="10m").model == built().model
     assert built(time="10m", steps=7).steps == 7
+
+
+def test_the_time_of_a_report_is_known_by_that_of_a_few_images(run, monkeypatch):
+    clock = [0.0]
+
+    def draw(model, n, condition, generator):
+        clock[0] += 0.5 + 0.01 * n
+
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(run, "_sample", draw)
+    assert run.seconds_of_report(run.codec, run.model) == pytest.approx(20 + 1100 * 0.01 + 1100 / 256 * 0.5)

@@ -217,3 +217,10 @@ def test_time_becomes_steps_and_ends_the_run(tmp_path):
     outcome = instance.run(steps, budget=budget, stop=Stop(), report=lambda *_: None)
     assert 0 < outcome.steps <= steps < 10**6
     assert budget.left() > -1.0
+
+
+@pytest.mark.parametrize(("seconds", "asked", "kept"), [(100, 10, 40), (100, 45, 45), (100, 90, 50), (None, 90, 0)])
+def test_time_for_the_report_is_kept_but_never_more_than_half(seconds, asked, kept):
+    budget = Budget.of_run(seconds)
+    budget.keep(asked)
+    assert budget.reserve == kept

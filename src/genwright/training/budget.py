@@ -20,6 +20,11 @@ class Budget:
         """For a whole run of so many seconds: some are kept for calibration, sampling and the report."""
         return cls(limit, reserve=0.0 if limit is None else min(40.0, 0.4 * limit))
 
+    def keep(self, seconds: float) -> None:
+        """Reserve so much, if that is more than is reserved, but no more than half of the limit."""
+        if self.seconds is not None:
+            self.reserve = max(self.reserve, min(seconds, 0.5 * self.seconds))
+
     def left(self) -> float:
         """Seconds until the limit; infinite without one."""
         return float("inf") if self.seconds is None else self.started + self.seconds - time.monotonic()
