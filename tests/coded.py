@@ -17,8 +17,8 @@ CLASSES = 3
 CONTEXT, VOCABULARY = 16, 12
 
 
-def build(name: str, seed: int = 0) -> GenerativeModel:
-    """A small model of the named kind for `spec_of` its data, with weights from the seed."""
+def build(name: str, seed: int = 0, **given: object) -> GenerativeModel:
+    """A small model of the named kind for `spec_of` its data, with weights from the seed; `given`: more settings."""
     entry = MODELS[name]
     settings = entry.settings()
     own = {f.name for f in dataclasses.fields(settings)}
@@ -28,7 +28,7 @@ def build(name: str, seed: int = 0) -> GenerativeModel:
         settings = dataclasses.replace(settings, folder=str(folders.letters()), rank=2)
     small = {key: value for key, value in TINY.items() if key in own and not (key == "levels" and name == "pixel-ar")}
     torch.manual_seed(seed)
-    return build_model(name, dataclasses.replace(settings, **small), spec_of(name))
+    return build_model(name, dataclasses.replace(settings, **small, **given), spec_of(name))
 
 
 def spec_of(name: str) -> DataSpec:

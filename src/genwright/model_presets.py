@@ -164,9 +164,17 @@ flow = _images(
     usual={"training.clip_norm": 1.0},
 )
 r3gan = _images(128_000, 16, 3e-4, few=AUGMENTED, usual=ADVERSARIAL)
-dcgan = _images(384_000, 64, 2e-4, few=AUGMENTED, usual={**ADVERSARIAL, "training.beta1": 0.5})
-wgan_gp = _images(96_000, 64, 3e-4, few=AUGMENTED, usual=ADVERSARIAL)
-pggan = _images(192_000, 64, 1e-3, good={"model.width": 32}, best={"model.width": 64}, usual=ADVERSARIAL)
+dcgan = _images(192_000, 16, 2e-4, few=AUGMENTED, usual={**ADVERSARIAL, "training.beta1": 0.5})
+wgan_gp = _images(128_000, 16, 3e-4, few=AUGMENTED, usual=ADVERSARIAL)
+pggan = _images(
+    96_000,
+    16,
+    4e-3,
+    good={"model.width": 32},
+    best={"model.width": 64},
+    few=AUGMENTED,
+    usual={**ADVERSARIAL, "training.hold": 0.7},  # the last levels are the largest, and begin late
+)
 vae = _images(256_000, 64, 4e-3)
 vqvae = _images(256_000, 64, 3e-3)
 pixel_ar = _images(64_000, 32, 4e-3)

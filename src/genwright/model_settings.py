@@ -116,12 +116,9 @@ class FlowSettings:
 
 
 @dataclass(frozen=True)
-class R3GANSettings:
-    """The modern GAN: pairs of real and generated images, two gradient penalties, no norms; the fastest samples."""
+class AdversarialSettings:
+    """What all GANs of images have."""
 
-    network: str = setting(
-        "residual", "residual: no norms; dcgan: the tutorial's, with BatchNorm", choices=("residual", "dcgan")
-    )
     loss: str = setting(
         "relativistic",
         "what generator and critic play for",
@@ -147,39 +144,39 @@ class R3GANSettings:
 
 
 @dataclass(frozen=True)
+class R3GANSettings(AdversarialSettings):
+    """The modern GAN: pairs of real and generated images, two gradient penalties, no norms; the fastest samples."""
+
+    network: str = setting(
+        "residual", "residual: no norms; dcgan: the tutorial's, with BatchNorm", choices=("residual", "dcgan")
+    )
+
+
+@dataclass(frozen=True)
 class DCGANSettings(R3GANSettings):
-    """The tutorial's GAN: transposed convolutions, BatchNorm, cross-entropy."""
+    """The tutorial's GAN: transposed convolutions, BatchNorm, cross-entropy; and a penalty, against collapse."""
 
     network: str = setting("dcgan", **again(R3GANSettings, "network"))
     loss: str = setting("cross-entropy", **again(R3GANSettings, "loss"))
-    penalty: str = setting("none", **again(R3GANSettings, "penalty"))
 
 
 @dataclass(frozen=True)
 class WGANGPSettings(R3GANSettings):
-    """Wasserstein GAN with gradient penalty: several critic steps for each of the generator."""
+    """Wasserstein GAN with gradient penalty. The paper has a weight of 10 in every step, and five critic steps."""
 
     loss: str = setting("wasserstein", **again(R3GANSettings, "loss"))
     penalty: str = setting("one-centred", **again(R3GANSettings, "penalty"))
-    penalty_weight: float = setting(10.0, **again(R3GANSettings, "penalty_weight"))
     penalty_end: float = setting(1.0, **again(R3GANSettings, "penalty_end"))
-    penalty_interval: int = setting(1, **again(R3GANSettings, "penalty_interval"))
-    critic_steps: int = setting(3, **again(R3GANSettings, "critic_steps"))
 
 
 @dataclass(frozen=True)
-class PGGANSettings:
+class PGGANSettings(AdversarialSettings):
     """Progressive growing: a GAN that starts at 4 x 4 pixels and doubles."""
 
     width: int = setting(
         16, "channels at the finest level; doubled at each coarser one, three times at most", low=4, high=1024
     )
-    latent: int = setting(64, "dimensions of the latent vector", low=1, high=1024)
-    penalty: float = setting(10.0, "weight of the gradient penalty", low=0, high=1000)
     fade: float = setting(0.5, "share of a level's time in which it is faded in", low=0, high=1)
-    truncation: float = setting(
-        1.0, "how far latent vectors may stray; below 1: safer and more alike", low=0.05, high=1, at_sampling=True
-    )
 
 
 @dataclass(frozen=True)

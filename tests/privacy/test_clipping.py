@@ -23,7 +23,8 @@ PHASES = [
     for phase in (entry.load() if name == "pretrained" else coded.build(name)).phases
 ]
 MIXING = {(name, phase) for name in ("ctgan", "dcgan", "pggan") for phase in ("critic", "generator")}
-PENALTIES = {("r3gan", "penalty"), ("wgan-gp", "critic")}
+MIXING |= {("dcgan", "penalty"), ("pggan", "penalty")}
+PENALTIES = {("r3gan", "penalty"), ("wgan-gp", "penalty")}
 READS_LABELS = {"gpt", "pretrained"}  # whether a window holds several documents decides what is computed: not by vmap
 EXAMPLES = 7
 

@@ -1,4 +1,4 @@
-"""Generative adversarial networks: one file, with networks, losses and penalties as settings.
+"""Generative adversarial networks: one file, with networks, losses and penalties as settings; `pggan.py` lets them grow.
 
 Goodfellow et al. 2014; DCGAN (Radford et al. 2016); WGAN-GP (Gulrajani et al. 2017); R3GAN (Huang et al., "The GAN is dead;
 long live the GAN!", 2024). The losses are in `LOSSES`; which belong together is in the presets, `models/__init__.py`.
@@ -10,13 +10,14 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from genwright.contract import SAMPLES, Batch, DataSpec, GenerativeModel, Phase
 from genwright.networks import augmentation
 from genwright.networks.adversarial import ResidualCritic, ResidualGenerator, TutorialCritic, TutorialGenerator
 
 NETWORKS = {"residual": (ResidualGenerator, ResidualCritic), "dcgan": (TutorialGenerator, TutorialCritic)}
+MIXING = ("dcgan", "growing")  # examples of a batch know of each other: BatchNorm, or the deviation over the batch
 
 # Of the critic's scores of real and generated images, (B,) each: (what the critic minimises, what the generator does).
 Loss = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -61,16 +62,22 @@ class GAN(GenerativeModel):
         self.spec, self.latent_size, self.truncation, self.augment = spec, latent, truncation, augment
         self.losses, self.penalty = LOSSES[loss], penalty
         self.penalty_weight, self.penalty_end, self.interval = penalty_weight, penalty_end, penalty_interval
-        generator, critic = NETWORKS[network]
-        self.generator = generator(spec.shape, width=width, latent=latent, classes=spec.classes)
-        self.critic = critic(spec.shape, width=width, classes=spec.classes)
-        mixes = network == "dcgan"  # BatchNorm
+        self.generator, self.critic = self._networks(network, width)
+        mixes = network in MIXING
         phases = [Phase("critic", updates="critic", mixes_examples=mixes, repeats=critic_steps)]
         if penalty != "none" and penalty_interval > 1:
             phases.append(Phase("penalty", updates="critic", mixes_examples=mixes, interval=penalty_interval))
         paired = loss == "relativistic"
         phases.append(Phase("generator", updates="generator", reads_data=paired, mixes_examples=mixes))
         self.phases = tuple(phases)
+
+    def _networks(self, network: str, width: int) -> tuple[nn.Module, nn.Module]:
+        generator, critic = NETWORKS[network]
+        shape, classes = self.spec.shape, self.spec.classes
+        latent = self.latent_size
+        return generator(shape, width=width, latent=latent, classes=classes), critic(
+            shape, width=width, classes=classes
+        )
 
     def draw(self, phase: Phase, batch: Batch) -> Batch:
         """latent: (B, latent); where the critic learns also made: generated images, and mix: (B,) uniform in [0, 1]."""

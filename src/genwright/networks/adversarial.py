@@ -63,7 +63,9 @@ class TutorialCritic(nn.Module):
         widths = [width * 2 ** min(i, 3) for i in range(times)]
         layers: list[nn.Module] = [nn.Conv2d(channels, widths[0], 4, 2, 1), nn.LeakyReLU(LEAK)]
         for size, after in pairwise(widths):
-            layers += [nn.Conv2d(size, after, 4, 2, 1, bias=False), nn.BatchNorm2d(after), nn.LeakyReLU(LEAK)]
+            # Critics only train: no running statistics, which a penalty of the gradient could not keep either.
+            norm = nn.BatchNorm2d(after, track_running_stats=False)
+            layers += [nn.Conv2d(size, after, 4, 2, 1, bias=False), norm, nn.LeakyReLU(LEAK)]
         self.multiple = 2**times
         self.layers = nn.Sequential(*layers, nn.Flatten())
         self.head = Head(widths[-1] * first[0] * first[1], classes)
