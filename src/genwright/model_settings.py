@@ -162,10 +162,11 @@ class DCGANSettings(R3GANSettings):
 
 @dataclass(frozen=True)
 class WGANGPSettings(R3GANSettings):
-    """Wasserstein GAN with gradient penalty. The paper has a weight of 10 in every step, and five critic steps."""
+    """Wasserstein GAN with gradient penalty. The paper has a penalty in every step, and five critic steps."""
 
     loss: str = setting("wasserstein", **again(R3GANSettings, "loss"))
     penalty: str = setting("one-centred", **again(R3GANSettings, "penalty"))
+    penalty_weight: float = setting(10.0, **again(R3GANSettings, "penalty_weight"))
     penalty_end: float = setting(1.0, **again(R3GANSettings, "penalty_end"))
 
 
