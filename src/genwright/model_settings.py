@@ -148,7 +148,9 @@ class R3GANSettings(AdversarialSettings):
     """The modern GAN: pairs of real and generated images, two gradient penalties, no norms; the fastest samples."""
 
     network: str = setting(
-        "residual", "residual: no norms; dcgan: the tutorial's, with BatchNorm", choices=("residual", "dcgan")
+        "residual",
+        "residual: no norms; dcgan: the tutorial's, with BatchNorm",
+        choices=("residual", "dcgan"),
     )
 
 
@@ -162,12 +164,15 @@ class DCGANSettings(R3GANSettings):
 
 @dataclass(frozen=True)
 class WGANGPSettings(R3GANSettings):
-    """Wasserstein GAN with gradient penalty. The paper has a penalty in every step, and five critic steps."""
+    """Wasserstein GAN with gradient penalty: several steps of a critic without norms for each of the tutorial's generator."""
 
+    network: str = setting("dcgan", **again(R3GANSettings, "network"))
     loss: str = setting("wasserstein", **again(R3GANSettings, "loss"))
     penalty: str = setting("one-centred", **again(R3GANSettings, "penalty"))
     penalty_weight: float = setting(10.0, **again(R3GANSettings, "penalty_weight"))
     penalty_end: float = setting(1.0, **again(R3GANSettings, "penalty_end"))
+    penalty_interval: int = setting(1, **again(R3GANSettings, "penalty_interval"))
+    critic_steps: int = setting(3, **again(R3GANSettings, "critic_steps"))
 
 
 @dataclass(frozen=True)

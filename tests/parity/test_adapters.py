@@ -47,9 +47,11 @@ def test_the_formula():
 
 def test_an_adapted_network_begins_as_it_was_and_moves_only_its_adapters():
     net = decoder()
-    before, names = net(TOKENS), set(net.state_dict())
-    assert adapt(net, rank=3, alpha=6) == 2 * 4
-    assert torch.equal(net(TOKENS), before)
+    with torch.no_grad():  # with gradients, adapted layers are computed in another order, to rounding
+        before, names = net(TOKENS), set(net.state_dict())
+        assert adapt(net, rank=3, alpha=6) == 2 * 4
+        assert torch.equal(net(TOKENS), before)
+    torch.testing.assert_close(net(TOKENS), before)
     stir(net)
     assert not torch.allclose(net(TOKENS), before, atol=1e-2)
     moving = {name for name, parameter in net.named_parameters() if parameter.requires_grad}

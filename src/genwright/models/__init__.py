@@ -160,7 +160,7 @@ MODELS: dict[str, ModelEntry] = {
     "flow": ModelEntry(FlowSettings, "grid", _flow, presets.flow, presets.private_flow),
     "r3gan": ModelEntry(R3GANSettings, "grid", _gan, presets.r3gan, presets.private_images),
     "dcgan": ModelEntry(DCGANSettings, "grid", _gan, presets.dcgan),
-    "wgan-gp": ModelEntry(WGANGPSettings, "grid", _gan, presets.wgan_gp, presets.private_images),
+    "wgan-gp": ModelEntry(WGANGPSettings, "grid", _gan, presets.wgan_gp, presets.private_wgan),
     "vae": ModelEntry(VAESettings, "grid", _vae, presets.vae, presets.private_images),
     "vqvae": ModelEntry(VQVAESettings, "grid", _vqvae, presets.vqvae, presets.private_images),
     "pixel-ar": ModelEntry(PixelARSettings, "grid", _pixel_ar, presets.pixel_ar, presets.private_images),

@@ -7,6 +7,7 @@ long live the GAN!", 2024). The losses are in `LOSSES`; which belong together is
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -16,8 +17,10 @@ from genwright.contract import SAMPLES, Batch, DataSpec, GenerativeModel, Phase
 from genwright.networks import augmentation
 from genwright.networks.adversarial import ResidualCritic, ResidualGenerator, TutorialCritic, TutorialGenerator
 
-NETWORKS = {"residual": (ResidualGenerator, ResidualCritic), "dcgan": (TutorialGenerator, TutorialCritic)}
-MIXING = ("dcgan", "growing")  # examples of a batch know of each other: BatchNorm, or the deviation over the batch
+NETWORKS: dict[str, tuple[Callable[..., nn.Module], Callable[..., nn.Module]]] = {
+    "residual": (ResidualGenerator, ResidualCritic),
+    "dcgan": (TutorialGenerator, TutorialCritic),
+}
 
 # Of the critic's scores of real and generated images, (B,) each: (what the critic minimises, what the generator does).
 Loss = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -63,7 +66,8 @@ class GAN(GenerativeModel):
         self.losses, self.penalty = LOSSES[loss], penalty
         self.penalty_weight, self.penalty_end, self.interval = penalty_weight, penalty_end, penalty_interval
         self.generator, self.critic = self._networks(network, width)
-        mixes = network in MIXING
+        # BatchNorm, if only in the generator, whose images of a batch hang on the labels of the others; or the deviation.
+        mixes = network != "residual"
         phases = [Phase("critic", updates="critic", mixes_examples=mixes, repeats=critic_steps)]
         if penalty != "none" and penalty_interval > 1:
             phases.append(Phase("penalty", updates="critic", mixes_examples=mixes, interval=penalty_interval))
@@ -72,12 +76,12 @@ class GAN(GenerativeModel):
         self.phases = tuple(phases)
 
     def _networks(self, network: str, width: int) -> tuple[nn.Module, nn.Module]:
-        generator, critic = NETWORKS[network]
         shape, classes = self.spec.shape, self.spec.classes
-        latent = self.latent_size
-        return generator(shape, width=width, latent=latent, classes=classes), critic(
-            shape, width=width, classes=classes
-        )
+        generator, critic = NETWORKS[network]
+        if network == "dcgan" and self.penalty == "one-centred":  # one for each image: Gulrajani et al. 2017, section 4
+            critic = partial(TutorialCritic, norm=False)
+        made = generator(shape, width=width, latent=self.latent_size, classes=classes)
+        return made, critic(shape, width=width, classes=classes)
 
     def draw(self, phase: Phase, batch: Batch) -> Batch:
         """latent: (B, latent); where the critic learns also made: generated images, and mix: (B,) uniform in [0, 1]."""

@@ -53,9 +53,9 @@ class TutorialGenerator(nn.Module):
 
 
 class TutorialCritic(nn.Module):
-    """Strided convolutions with BatchNorm but for the first (Radford et al. 2016, section 3)."""
+    """Strided convolutions with BatchNorm but for the first (Radford et al. 2016, section 3), or without any norm."""
 
-    def __init__(self, shape: tuple[int, ...], *, width: int, classes: int) -> None:
+    def __init__(self, shape: tuple[int, ...], *, width: int, classes: int, norm: bool = True) -> None:
         super().__init__()
         channels, *sides = shape
         times = halvings(tuple(sides))
@@ -63,9 +63,10 @@ class TutorialCritic(nn.Module):
         widths = [width * 2 ** min(i, 3) for i in range(times)]
         layers: list[nn.Module] = [nn.Conv2d(channels, widths[0], 4, 2, 1), nn.LeakyReLU(LEAK)]
         for size, after in pairwise(widths):
+            layers.append(nn.Conv2d(size, after, 4, 2, 1, bias=not norm))
             # Critics only train: no running statistics, which a penalty of the gradient could not keep either.
-            norm = nn.BatchNorm2d(after, track_running_stats=False)
-            layers += [nn.Conv2d(size, after, 4, 2, 1, bias=False), norm, nn.LeakyReLU(LEAK)]
+            layers += [nn.BatchNorm2d(after, track_running_stats=False)] if norm else []
+            layers.append(nn.LeakyReLU(LEAK))
         self.multiple = 2**times
         self.layers = nn.Sequential(*layers, nn.Flatten())
         self.head = Head(widths[-1] * first[0] * first[1], classes)
