@@ -20,6 +20,7 @@ from genwright.data.image_writers import film, grid, read_png, write_grid, write
 from genwright.errors import GenwrightError
 from genwright.image_report import judge_images
 from genwright.images import ImageSet, read_as
+from genwright.latent_ways import direction_of, slerp
 from genwright.metrics.image_distances import frechet
 from genwright.metrics.image_features import choose
 from genwright.metrics.image_sets import Labelled, samples_needed
@@ -31,7 +32,6 @@ from genwright.training.devices import choose_device, choose_precision
 from genwright.training.gradients import autocast
 
 LOOKED_AT = 1024  # samples from which directions are found
-MOST_DIRECTIONS = 20
 MEASURED = 500  # held-out images of which the model itself says something
 OWN_MEASURES: dict[str, tuple[Any, str]] = {  # what models may say: which way is better, and the unit
     "bits_per_dimension": ("lower", "bits"),
@@ -280,7 +280,7 @@ class ImageRun(Run):
         labels = self._labels(pairs, label, seed)
         frames = []
         for place in np.linspace(0.0, 1.0, steps):
-            frames.append(self._decoded(model, _slerp(first, last, float(place)), labels))
+            frames.append(self._decoded(model, slerp(first, last, float(place)), labels))
         return np.stack(frames, axis=1)
 
     def edit(
@@ -304,7 +304,7 @@ class ImageRun(Run):
         z = model.latents(LOOKED_AT, self._generator(seed + 1))
         labels = self._labels(LOOKED_AT, label, seed)
         pixels = self._decoded(model, z, labels).reshape(LOOKED_AT, -1) / 255.0
-        way = _direction(z.flatten(1).cpu().numpy(), pixels, direction)
+        way = direction_of(z.flatten(1).cpu().numpy(), pixels, direction)
         step = torch.from_numpy(way).to(z).view(1, *z.shape[1:])
         start, labels = model.latents(images, self._generator(seed)), self._labels(images, label, seed)
         moved = [self._decoded(model, start + far * step, labels) for far in np.linspace(-reach, reach, steps)]
@@ -379,24 +379,3 @@ class ImageRun(Run):
             condition = None if labels is None else torch.from_numpy(labels[part]).to(z.device)
             parts.append(self.codec.decode(model.decode(z[part], condition=condition).x.cpu().numpy()))
         return np.concatenate(parts)
-
-
-def _slerp(first: torch.Tensor, last: torch.Tensor, place: float) -> torch.Tensor:
-    """Between vectors (n, ...) along the great circle, lengths interpolated by it."""
-    a, b = first.flatten(1), last.flatten(1)
-    cosine = torch.nn.functional.cosine_similarity(a, b).clamp(-1 + 1e-6, 1 - 1e-6)
-    angle = torch.arccos(cosine)[:, None]
-    between = (torch.sin((1 - place) * angle) * a + torch.sin(place * angle) * b) / torch.sin(angle)
-    return between.view_as(first)
-
-
-def _direction(z: np.ndarray, pixels: np.ndarray, place: int) -> np.ndarray:
-    """The unit change of z, (latent,), that goes with one principal component of the pixels, by ridge regression."""
-    centred = pixels - pixels.mean(0)
-    _, _, components = np.linalg.svd(centred, full_matrices=False)
-    if not 0 <= place < min(MOST_DIRECTIONS, len(components)):
-        raise GenwrightError("GW-0183", f"There is no direction {place}", f"Give 0 to {MOST_DIRECTIONS - 1}.")
-    scores = centred @ components[place]
-    flat = z - z.mean(0)
-    way = np.linalg.solve(flat.T @ flat + 0.1 * len(z) * np.eye(flat.shape[1]), flat.T @ scores)
-    return (way / np.linalg.norm(way)).astype(np.float32)

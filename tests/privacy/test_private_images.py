@@ -117,6 +117,7 @@ def test_sizes_of_files_are_declared_and_colours_not_looked_for(tmp_path):
     ("given", "reason"),
     [
         ({"model": "dcgan"}, "mix"),
+        ({"model": "wgan-gp", "model.network": "dcgan"}, "mix"),
         ({"model": "vqvae", "model.quantiser": "ema"}, "quantiser"),
         ({"model": "flow", "time": "1m"}, "time"),
         ({"model": "flow", "unit": "patient"}, "unit"),

@@ -1,7 +1,7 @@
 """Generative adversarial networks: one file, with networks, losses and penalties as settings; `pggan.py` lets them grow.
 
 Goodfellow et al. 2014; DCGAN (Radford et al. 2016); WGAN-GP (Gulrajani et al. 2017); R3GAN (Huang et al., "The GAN is dead;
-long live the GAN!", 2024). The losses are in `LOSSES`; which belong together is in the presets, `models/__init__.py`.
+long live the GAN!", 2024). The losses are in `LOSSES`; which belong together is in `model_settings.py`.
 """
 
 from __future__ import annotations
