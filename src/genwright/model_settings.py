@@ -260,6 +260,13 @@ class DrawingSettings:
 
 
 @dataclass(frozen=True)
+class GaussianSettings:
+    """A Gaussian of each class over principal components of the pixels: what other models must be better than."""
+
+    components: int = setting(64, "principal components of the pixels", low=1, high=4096)
+
+
+@dataclass(frozen=True)
 class GPTSettings(DrawingSettings):
     """A Transformer that writes one token after another."""
 

@@ -16,6 +16,7 @@ from genwright.model_settings import (
     CTGANSettings,
     DCGANSettings,
     FlowSettings,
+    GaussianSettings,
     GPTSettings,
     MixtureSettings,
     MSTSettings,
@@ -131,6 +132,12 @@ def _pixel_ar() -> type[GenerativeModel]:
     return PixelAR
 
 
+def _gaussian() -> type[GenerativeModel]:
+    from genwright.models.gaussian import Gaussian
+
+    return Gaussian
+
+
 def _gpt() -> type[GenerativeModel]:
     from genwright.models.gpt import GPT
 
@@ -165,6 +172,7 @@ MODELS: dict[str, ModelEntry] = {
     "vqvae": ModelEntry(VQVAESettings, "grid", _vqvae, presets.vqvae, presets.private_images),
     "pixel-ar": ModelEntry(PixelARSettings, "grid", _pixel_ar, presets.pixel_ar, presets.private_images),
     "pggan": ModelEntry(PGGANSettings, "grid", _pggan, presets.pggan),
+    "gaussian": ModelEntry(GaussianSettings, "grid", _gaussian, presets.none),
     "gpt": ModelEntry(GPTSettings, "tokens", _gpt, presets.gpt, presets.private_texts),
     "pretrained": ModelEntry(PretrainedSettings, "tokens", _pretrained, presets.pretrained, presets.pretrained_follow),
     "ngram": ModelEntry(NGramSettings, "tokens", _ngram, presets.ngram),

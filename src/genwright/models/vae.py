@@ -9,7 +9,7 @@ moved into the class's Gaussian by an affine map. The convolutions are in `netwo
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from genwright.contract import Batch, DataSpec, GenerativeModel, Phase
 from genwright.networks.autoencoder import Decoder, Encoder, coarse, halvings, widths
+from genwright.networks.class_gaussians import ClassGaussians
 
 COARSEST = 8  # longer side of the grid between convolutions and vectors, at most
 HALF_LEVEL = 1 / 255  # half the distance of two pixel values in [-1, 1]
@@ -25,13 +26,11 @@ SMALLEST_LOG_SCALE = -7.0  # as Salimans et al. have it: a narrower logistic lie
 
 
 class VAE(GenerativeModel):
-    """Encoder and decoder in `net`; `shift` and `factor` hold the Gaussian of each class that `fit` finds."""
+    """Encoder and decoder in `net`; `gaussians` holds that of each class, which `fit` finds."""
 
     phases = (Phase("bound", updates="net"),)
     selects_by = "bound"
     decodes = encodes = True
-    shift: Tensor
-    factor: Tensor
 
     def __init__(
         self,
@@ -53,8 +52,7 @@ class VAE(GenerativeModel):
         self.warmup, self.free_bits = warmup, free_bits
         classes = max(spec.classes, 1)
         self.net = Networks(spec, width=width, depth=depth, latent=latent)
-        self.register_buffer("shift", torch.zeros(classes, latent))
-        self.register_buffer("factor", torch.eye(latent).repeat(classes, 1, 1))
+        self.gaussians = ClassGaussians(classes, latent)
 
     def draw(self, phase: Phase, batch: Batch) -> Batch:
         """noise: (B, latent), standard normal; pixels: the images as the likelihood has them, see `_pixels`."""
@@ -78,40 +76,27 @@ class VAE(GenerativeModel):
 
     @torch.no_grad()
     def fit(self, batches: Iterable[Batch], ledger: Any) -> None:
-        """The mean and covariance of each class's latent vectors over all images, into `shift` and `factor`.
-
-        `latent` draws of the standard normal are counted in, so that a class of few images is not drawn as copies. Under a
-        guarantee the prior stays the standard normal.
-        """
+        """The Gaussian of each class of latent vectors. Under a guarantee the prior stays the standard normal."""
         if self.prior != "fitted" or ledger is not None:
             return
-        count = torch.full_like(self.shift[:, 0], self.latent_size, dtype=torch.float64)
-        total, square = (
-            torch.zeros_like(self.shift).double(),
-            self.latent_size * torch.eye(self.latent_size).to(self.factor),
-        )
-        square = square.double().repeat(len(self.shift), 1, 1)
-        for batch in batches:
-            label = self._labels(batch.condition, batch.x)
-            mean, log_variance = (part.double() for part in self.net.posterior(self._pixels(batch.x), label))
-            count.index_add_(0, label, torch.ones_like(label, dtype=torch.float64))
-            total.index_add_(0, label, mean)
-            square.index_add_(0, label, mean[:, :, None] * mean[:, None] + torch.diag_embed(log_variance.exp()))
-        mean = total / count[:, None]
-        covariance = square / count[:, None, None] - mean[:, :, None] * mean[:, None]
-        self.shift.copy_(mean)
-        self.factor.copy_(torch.linalg.cholesky(covariance))
+
+        def seen() -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+            for batch in batches:
+                label = self._labels(batch.condition, batch.x)
+                mean, log_variance = self.net.posterior(self._pixels(batch.x), label)
+                yield label, mean, log_variance.double().exp()
+
+        self.gaussians.fit(seen())
 
     def latents(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """(n, latent) standard normal."""
-        return torch.randn(n, self.latent_size, generator=generator, device=self.shift.device)
+        return torch.randn(n, self.latent_size, generator=generator, device=self.gaussians.mean.device)
 
     @torch.no_grad()
     def decode(self, z: Tensor, *, condition: Tensor | None = None) -> Batch:
         """The expected pixels. Departs: the likelihood's own noise, which no eye wants to see, is not drawn."""
         label = self._labels(condition, z)
-        z = self.shift[label] + (self.factor[label] @ z[:, :, None])[:, :, 0]
-        pixels = self.net.decoded(z, label).float()
+        pixels = self.net.decoded(self.gaussians(z, label), label).float()
         mean = 2 * pixels.sigmoid() - 1 if self.likelihood == "bernoulli" else pixels.clamp(-1, 1)
         return Batch(mean, condition)
 
@@ -119,7 +104,7 @@ class VAE(GenerativeModel):
     def encode(self, x: Tensor, *, condition: Tensor | None = None) -> Tensor:
         """(B, latent): the posterior's mean, seen from the class's Gaussian."""
         label = self._labels(condition, x)
-        return self._standardised(self.net.posterior(x, label)[0].float(), label)
+        return self.gaussians.inverse(self.net.posterior(x, label)[0].float(), label)
 
     @torch.no_grad()
     def sample(self, n: int, *, condition: Tensor | None = None, generator: torch.Generator) -> Batch:
@@ -137,12 +122,11 @@ class VAE(GenerativeModel):
         label = self._labels(condition, x)
         pixels = self._pixels(x, generator)
         mean, log_variance = self.net.posterior(pixels, label)
-        volume = torch.log(torch.diagonal(self.factor, dim1=1, dim2=2)).sum(1)[label]
         weights = []
         for _ in range(samples):
             noise = torch.randn(mean.shape, generator=generator, device=mean.device)
             z = mean + torch.exp(0.5 * log_variance) * noise
-            log_prior = -0.5 * self._standardised(z, label).pow(2).sum(1) - volume
+            log_prior = self.gaussians.log_density(z, label)
             log_posterior = -0.5 * (noise**2 + log_variance).sum(1)
             weights.append(self._log_likelihood(pixels, self.net.decoded(z, label)) + log_prior - log_posterior)
         return math.log(samples) - torch.logsumexp(torch.stack(weights), dim=0)
@@ -154,11 +138,6 @@ class VAE(GenerativeModel):
         if self.likelihood == "bernoulli":
             return {"nats": nats}
         return {"nats": nats, "bits_per_dimension": nats / (math.prod(self.shape) * math.log(2))}
-
-    def _standardised(self, z: Tensor, label: Tensor) -> Tensor:
-        """The inverse of what `decode` does to its latent vectors."""
-        centred = (z - self.shift[label])[:, :, None]
-        return torch.linalg.solve_triangular(self.factor[label], centred, upper=False)[:, :, 0]
 
     def _log_likelihood(self, pixels: Tensor, decoded: Tensor) -> Tensor:
         """(B,) nats of pixels in [-1, 1] given what the decoder said."""
