@@ -16,6 +16,7 @@ FEW_COLUMNS = 10  # tables with more are gone through less often
 MANY_COLUMNS = 500
 MOST_CELLS = 2**16  # rows x columns of a batch: what a step holds in memory grows with them
 FEW_IMAGES = 5000  # below, a critic learns the training images by heart
+LARGE_IMAGE = 32 * 32 * 3  # numbers; beyond, quick networks of GANs are narrower, so that a step costs as much
 ADVERSARIAL: Settings = {
     "training.warmup_steps": 30,
     "training.final_rate": 0.1,
@@ -130,9 +131,10 @@ def _images(
     best: Settings = NO_SETTINGS,
     few: Settings = NO_SETTINGS,
     usual: Settings = NO_SETTINGS,
+    width: int = 0,
 ) -> Presets:
     """Of models of images: `seen` images when quick; what is other as a rule (`usual`), for `good`, for `best` and for sets
-    of `few` images."""
+    of `few` images. `width`: channels when quick, if those of large images are to be fewer."""
 
     def presets(preset: str, extent: Extent, timed: bool) -> dict[str, object]:
         images = extent.examples
@@ -150,9 +152,15 @@ def _images(
             **usual,
             **{"quick": NO_SETTINGS, "good": good, "best": best}[preset],
             **(few if images < FEW_IMAGES else NO_SETTINGS),
+            **({"model.width": _narrowed(width, extent.each)} if width and preset == "quick" else NO_SETTINGS),
         }
 
     return presets
+
+
+def _narrowed(width: int, numbers: float) -> int:
+    """Channels for images of so many numbers: eights, 16 at least."""
+    return max(16, min(width, round(width * (LARGE_IMAGE / max(numbers, 1)) ** 0.5 / 8) * 8))
 
 
 flow = _images(
@@ -163,9 +171,9 @@ flow = _images(
     best={"model.width": 128, **FLOW_LARGER},
     usual={"training.clip_norm": 1.0},
 )
-r3gan = _images(128_000, 16, 3e-4, few=AUGMENTED, usual=ADVERSARIAL)
-dcgan = _images(192_000, 16, 2e-4, few=AUGMENTED, usual={**ADVERSARIAL, "training.beta1": 0.5})
-wgan_gp = _images(128_000, 16, 3e-4, few=AUGMENTED, usual=ADVERSARIAL)
+r3gan = _images(128_000, 16, 3e-4, few=AUGMENTED, usual=ADVERSARIAL, width=48)
+dcgan = _images(192_000, 16, 2e-4, few=AUGMENTED, usual={**ADVERSARIAL, "training.beta1": 0.5}, width=48)
+wgan_gp = _images(128_000, 16, 3e-4, few=AUGMENTED, usual=ADVERSARIAL, width=48)
 pggan = _images(
     96_000,
     16,

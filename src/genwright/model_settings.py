@@ -129,7 +129,12 @@ class AdversarialSettings:
         "of the critic's gradient: at real and generated images towards 0, or between them towards 1",
         choices=("none", "zero-centred", "one-centred"),
     )
-    penalty_weight: float = setting(1.0, "weight of the gradient penalty at first", low=0, high=1000)
+    penalty_weight: float = setting(
+        1.0,
+        "weight of the gradient penalty at first; zero-centred: for 28 x 28 numbers, more for more",
+        low=0,
+        high=1000,
+    )
     penalty_end: float = setting(0.2, "share of it at the end of the run", low=0, high=1)
     penalty_interval: int = setting(4, "steps between penalties, whose weight grows as much", low=1, high=64)
     critic_steps: int = setting(1, "steps of the critic for each of the generator", low=1, high=50)

@@ -196,6 +196,17 @@ def test_a_time_limit_and_not_the_preset_says_how_long_images_are_trained():
     assert built(time="10m", steps=7).steps == 7
 
 
+def test_quick_networks_of_gans_are_narrower_for_large_images():
+    from genwright import settings
+
+    def width(side: int, **given: str) -> int:
+        return settings.build({"model": "dcgan", **given}, Extent(3000, 3000 * 3 * side**2)).model.width
+
+    assert [width(side) for side in (28, 32, 64, 256)] == [48, 48, 24, 16]
+    assert width(64, preset="good") == 48
+    assert width(64, **{"model.width": "40"}) == 40
+
+
 def test_the_time_of_a_report_is_known_by_that_of_a_few_images(run, monkeypatch):
     clock = [0.0]
 

@@ -59,6 +59,17 @@ def test_every_network_takes_every_penalty(name, penalty):
     assert sum(float(g.abs().sum()) for g in gradients if g is not None) > 0
 
 
+def test_the_weight_of_the_penalty_grows_with_the_numbers_of_an_image():
+    model = coded.build("r3gan", penalty_weight=3.0, penalty_interval=1)
+    phase, batch = model.phases[0], coded.batch("r3gan", 4)
+    drawn = dataclasses.replace(model.draw(phase, batch), progress=0.0)
+    squared = (
+        model._squared_gradient(x, drawn.drawn["change"], batch.condition) for x in (batch.x, drawn.drawn["made"])
+    )
+    wanted = 0.5 * 3.0 * batch.x[0].numel() / 28**2 * sum(squared)
+    assert torch.allclose(model.loss(phase, drawn)["penalty"], wanted, rtol=1e-4)
+
+
 def test_the_weight_of_the_penalty_falls_to_its_end():
     model = coded.build("r3gan")
     phase = next(p for p in model.phases if p.name == "penalty")
@@ -155,8 +166,8 @@ def test_augmentation_changes_what_its_share_says_and_is_differentiable():
 @pytest.mark.parametrize("name", [name for name, entry in MODELS.items() if entry.kind == "grid"])
 def test_the_smallest_images_that_are_allowed_can_be_made(name):
     entry = MODELS[name]
-    settings = dataclasses.replace(entry.settings(), width=8)
-    model = entry.load()(DataSpec("grid", (1, 8, 8)), **dataclasses.asdict(settings)).eval()
+    own = vars(entry.settings())
+    model = entry.load()(DataSpec("grid", (1, 8, 8)), **{**own, **({"width": 8} if "width" in own else {})}).eval()
     batch = Batch(torch.rand(4, 1, 8, 8) * 2 - 1)
     for phase in model.phases:
         assert all(torch.isfinite(term).all() for term in model.loss(phase, model.draw(phase, batch)).values())

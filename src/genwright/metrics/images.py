@@ -135,7 +135,9 @@ def _distances(sets: Compared, seed: int) -> dict[str, Metric]:
     shapes = [None if x is None else measure.manifolds(reference, x, real_reach=own) for x in sets.vectors]
     for name in ("precision", "recall", "density", "coverage"):
         value, floor, copycat = (None if shape is None else getattr(shape, name) for shape in shapes)
-        found[name] = metric(value, floor, copycat, "higher", "share", notes=notes, n=sets.n)
+        # More than real pictures have of density: samples crowd where training pictures are densest.
+        better: Better = "nearer to the floor" if name == "density" else "higher"
+        found[name] = metric(value, floor, copycat, better, "share", notes=notes, n=sets.n)
     return found
 
 

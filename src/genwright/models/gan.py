@@ -6,6 +6,7 @@ long live the GAN!", 2024). The losses are in `LOSSES`; which belong together is
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 
@@ -36,6 +37,8 @@ LOSSES: dict[str, Loss] = {
     # Jolicoeur-Martineau 2018; Huang et al. 2024, equation 2: each generated image against one real image of its class.
     "relativistic": lambda real, made: (F.softplus(made - real), F.softplus(real - made)),
 }
+
+SMALL = 28 * 28  # numbers of an image for which the weight of the penalty is what the setting says
 
 
 class GAN(GenerativeModel):
@@ -135,7 +138,9 @@ class GAN(GenerativeModel):
             mix = batch.drawn["mix"][:, None, None, None]
             squared = self._squared_gradient(mix * batch.x + (1 - mix) * made, batch.drawn["change"], label)
             return weight * ((squared + 1e-12).sqrt() - 1) ** 2
-        # R1 and R2: Huang et al. 2024, equations 5 and 6
+        # R1 and R2: Huang et al. 2024, equations 5 and 6. A change of a whole image is spread over its numbers: the more
+        # there are, the shorter the gradient, so the weight grows with them (Karras et al. 2020, arXiv 2006.06676).
+        weight *= math.prod(self.spec.shape) / SMALL
         real = self._squared_gradient(batch.x, batch.drawn["change"], label)
         return 0.5 * weight * (real + self._squared_gradient(made, batch.drawn["change_made"], label))
 

@@ -79,8 +79,7 @@ class PGGAN(GAN):
         return super().loss(phase, replace(batch, x=self._at_level(batch.x, *stage)) if phase.reads_data else batch)
 
     def _penalty(self, batch: Batch, label: Tensor) -> Tensor:
-        """A change of the whole image is spread over fewer pixels at a coarse level, so gradients are longer there: the
-        weight grows with the number of pixels, as Karras et al. 2020 (arXiv 2006.06676) choose it."""
+        """As any GAN's, whose weight grows with the numbers of an image: those of the level."""
         found = super()._penalty(batch, label)
         level, _ = self.stage(batch.progress)
         return found if self.penalty == "one-centred" else found * 0.25 ** (self.levels - 1 - level)

@@ -26,8 +26,10 @@ def _graded(name: str, metric: dict[str, Any]) -> str:
     if name in ("frechet", "kid"):  # above the floor by .02 / .12, or .01 / .05, of the spread of real pictures
         limits = (0.02, 0.12) if name == "frechet" else (0.01, 0.05)
         return at_most((value - floor) / max(metric["spread"], 1e-12), *limits)
-    if name in ("precision", "recall", "density", "coverage", "class_kept", "authentic"):  # .9 / .6 of the floor
+    if name in ("precision", "recall", "coverage", "class_kept", "authentic"):  # .9 / .6 of the floor
         return at_most(1.0 - value / floor if floor > 0 else 0.0, 0.1, 0.4)
+    if name == "density":
+        return at_most(abs(1.0 - value / floor) if floor > 0 else 0.0, 0.1, 0.4)
     if name == "classifier":  # at most .02 / .1 below
         return at_most(floor - value, 0.02, 0.1)
     if name in ("class_balance", "cluster_balance"):

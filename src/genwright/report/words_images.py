@@ -24,7 +24,7 @@ IMAGES: dict[str, tuple[str, str]] = {
     "recall.meaning": ("Share of real pictures that the model could have made.", "模型有可能画出的真实图片占比。"),
     "recall.definition": ("Share of training pictures within the 5-neighbour ball of some sample (Kynkäänniemi et al. 2019).", "落在某个样本第 5 近邻球内的训练图片占比（Kynkäänniemi 等 2019）。"),
     "density.name": ("Density", "密度"),
-    "density.meaning": ("Like precision, but outliers count little; may exceed 1.", "与精确率类似，但受离群点影响小；可以超过 1。"),
+    "density.meaning": ("Like precision, but outliers count little; above the floor, samples crowd where training pictures are densest.", "与精确率类似，但受离群点影响小；高于真实参照，说明样本挤在训练图片最密的地方。"),
     "density.definition": ("Mean number of training balls around a sample, divided by 5 (Naeem et al. 2020).", "每个样本所在的训练球的平均个数除以 5（Naeem 等 2020）。"),
     "coverage.name": ("Coverage", "覆盖率"),
     "coverage.meaning": ("Share of real pictures with a sample near by: low when modes are lost.", "附近有样本的真实图片占比：丢失模式时会降低。"),
