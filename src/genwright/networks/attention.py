@@ -1,8 +1,8 @@
-"""Causal attention whose gradients are written by hand, for short windows on a processor.
+"""Attention on a processor: torch's kernel as it is fastest, and causal attention whose gradients are written by hand.
 
-torch's own kernel computes the probabilities twice, so that long windows need no memory for them; and what surrounds it,
-norms, rotations, the parts put side by side and back, passes over memory thrice as often as is needed. Here both are one
-function. `sequence.py` uses it: read it next.
+For short windows torch's kernel has drawbacks: it computes the probabilities twice, so that long ones need no memory for
+them; and what surrounds it, norms, rotations, the parts put side by side and back, passes over memory thrice as often as is
+needed. In `attended` both are one function. `sequence.py` uses it: read it next.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from genwright.networks.by_hand import is_faster
@@ -33,6 +34,16 @@ def attended(parts: Tensor, turns: Tensor, mask: Tensor | None) -> Tensor:
     fine = parts.to(torch.promote_types(parts.dtype, torch.float32))  # as fast here, and there are no complex halves
     with torch.autocast("cpu", enabled=False):
         return _Attended.apply(fine, turns, mask).to(parts.dtype)
+
+
+def kernel(queries: Tensor, keys: Tensor, values: Tensor, *, causal: bool = False) -> Tensor:
+    """Attention by torch's own kernel, (B, heads, T, size) each. On a processor in float32: for some hundred places its
+    bfloat16 takes up to four times as long."""
+    if queries.is_cuda or queries.dtype != torch.bfloat16:
+        return F.scaled_dot_product_attention(queries, keys, values, is_causal=causal)
+    with torch.autocast("cpu", enabled=False):
+        fine = F.scaled_dot_product_attention(queries.float(), keys.float(), values.float(), is_causal=causal)
+    return fine.to(queries.dtype)
 
 
 class _Attended(torch.autograd.Function):

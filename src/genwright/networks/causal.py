@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from genwright.networks import attention
+
 ROWS, COLUMNS = 4, 7  # reach of a causal convolution: three rows above, and three columns to either side
 
 
@@ -170,13 +172,13 @@ class TransformerBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         queries, keys, values = self._parts(x)
-        return self._rest(x, F.scaled_dot_product_attention(queries, keys, values, is_causal=True))
+        return self._rest(x, attention.kernel(queries, keys, values, causal=True))
 
     def step(self, x: Tensor, memory: Tensor, place: int) -> Tensor:
         """x (B, 1, width) at a place, with the keys and values of the places before it in memory."""
         queries, memory[0, :, :, place : place + 1], memory[1, :, :, place : place + 1] = self._parts(x)
         keys, values = memory[:, :, :, : place + 1]
-        return self._rest(x, F.scaled_dot_product_attention(queries, keys, values))
+        return self._rest(x, attention.kernel(queries, keys, values))
 
     def _parts(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values, (B, heads, T, width of a head) each."""
