@@ -11,7 +11,7 @@ from dataclasses import Field, fields
 from typing import Any, get_type_hints
 
 from genwright import __version__
-from genwright.config import COMMANDS, Train
+from genwright.config import COMMANDS, SHARED, Compare, Train
 
 EXAMPLES = {
     "train": "genwright train patients.csv\n  genwright train photos/ --images.size 32 --time 10m\n"
@@ -27,7 +27,8 @@ EXAMPLES = {
     "report": "genwright report runs/adult-1\n"
     "  genwright report --train T.csv --test H.csv --synth S.csv --target income --out report",
     "compare": "genwright compare runs/adult-1 runs/adult-2\n"
-    "  genwright compare adult.csv --models tabular-ar,tabular-trees,tvae --time 5m --target income",
+    "  genwright compare adult.csv --models tabular-ar,tabular-trees,tvae --time 5m --target income\n"
+    "  genwright compare photos/ --models gaussian,flow,dcgan --images.size 32 --time 10m",
     "impute": "genwright impute runs/adult-1 holes.csv --out filled.csv",
     "interpolate": "genwright interpolate runs/digits-1 --label 7 --out sevens.gif",
     "edit": "genwright edit runs/digits-1 --direction 2 --out slant.png",
@@ -106,18 +107,20 @@ def _dispatch(name: str, words: list[str]) -> None:
     from genwright import commands
 
     call: Callable[..., None] = getattr(commands, f"{name}_command")
-    call(*(_parse_train(words) if name == "train" else (_parse(name, words),)))
+    call(*(_parse_train(words) if name == "train" else _parse(name, words)))
 
 
-def _parse(name: str, words: list[str]) -> Any:
-    """The command's settings object from its words."""
-    from genwright.settings import convert
+def _parse(name: str, words: list[str]) -> tuple[Any, ...]:
+    """The command's settings object from its words; of `compare` also those of its trainings, by dotted name."""
+    from genwright.settings import convert, walk
 
     command = COMMANDS[name]
     hints = get_type_hints(command)
     leaves = [(item.name, item, hints[item.name]) for item in fields(command)]
-    values = _read(name, words, leaves, {})
-    return command(**{key: convert(key, item, kind, values[key]) for key, item, kind in leaves if key in values})
+    shared = [leaf for leaf in walk(Train) if leaf[0].split(".")[0] in SHARED] if command is Compare else []
+    values = _read(name, words, [*leaves, *shared], {})
+    own = command(**{key: convert(key, item, kind, values[key]) for key, item, kind in leaves if key in values})
+    return (own, {key: values[key] for key, *_ in shared if key in values}) if command is Compare else (own,)
 
 
 def _parse_train(words: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:

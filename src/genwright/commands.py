@@ -114,7 +114,7 @@ def _no_target(target: str, noun: str) -> None:
         raise GenwrightError("GW-0211", f"{noun} have no column to predict", "Leave out --target.")
 
 
-def compare_command(settings: config.Compare) -> None:
+def compare_command(settings: config.Compare, shared: dict[str, Any]) -> None:
     from genwright.comparison import compare
 
     table = compare(
@@ -126,6 +126,7 @@ def compare_command(settings: config.Compare) -> None:
         target=settings.target or None,
         out=settings.out or None,
         seed=settings.seed,
+        **shared,
     )
     print(table)
     if table.page:

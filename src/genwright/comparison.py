@@ -6,7 +6,7 @@ import gc
 import html
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -58,9 +58,11 @@ def compare(
     out: str | Path | None = None,
     seed: int = 0,
     quiet: bool = False,
+    **shared: Any,
 ) -> Comparison:
     """Compare run folders (or Runs); or train each of `models` on the one data set given, each within `time`, first.
 
+    `shared`: more settings of all trainings, with dots for nested ones, such as holdout=0.2 or **{"images.size": 32}.
     `preset`: of the trainings; empty: the steps of "best" for tables, else the networks of "quick", as larger ones
     learn too little in minutes.
 
@@ -75,8 +77,11 @@ def compare(
             if name not in MODELS:
                 raise GenwrightError("GW-0205", f"There is no model {name!r}", did_you_mean(name, list(MODELS)))
         folder = folder or next_free(Path("runs"), f"compare-{_stem(runs[0])}")
-        opened = _train_each(
-            runs[0], models, folder, time=time, test=test, target=target, preset=preset, seed=seed, quiet=quiet
+        given = {"time": time, "test": test, "target": target, "seed": seed, **shared}
+        opened = _train_each(runs[0], models, folder, given, preset=preset, quiet=quiet)
+    elif shared:
+        raise GenwrightError(
+            "GW-0213", f"{next(iter(shared))} is a setting of trainings", "Give one file and --models a,b,c."
         )
     else:
         if not runs:
@@ -113,11 +118,11 @@ def table(runs: Sequence[Run]) -> Comparison:
 
 
 def _train_each(
-    data: Any, models: Sequence[str], folder: Path, *, preset: str, quiet: bool, **settings: Any
+    data: Any, models: Sequence[str], folder: Path, given: Mapping[str, Any], *, preset: str, quiet: bool
 ) -> list[Run]:
     if launched():
         raise GenwrightError("GW-0408", "Several processes train one model", "Start genwright compare without torchrun")
-    given = {name: value for name, value in settings.items() if value is not None}
+    given = {name: value for name, value in given.items() if value is not None}
     usual = {"row": "best", "grid": "quick", "tokens": "quick"}
     runs = []
     for name in models:

@@ -213,6 +213,10 @@ class Compare:
     seed: int = setting(0, "seed of every training", low=0)
 
 
+# Settings of a training, and sections of them, that are the same for all models: `compare` hands them on.
+SHARED = ("holdout", "schema", "rules", "device", "threads", "table", "images", "text")
+
+
 @dataclass(frozen=True)
 class Impute:
     """Fill the missing values of a table with a run's model."""

@@ -68,6 +68,8 @@ def test_a_first_session(tmp_path):
         (["report"], "--train"),
         (["data", "people.csv", "--out", "people.csv"], "GW-0310"),
         (["compare"], "GW-0213"),
+        (["compare", "people.csv", "--images.size", "32"], "images.size"),
+        (["compare", "people.csv", "--models", "tvae", "--table.bins", "x"], "table.bins"),
     ],
 )
 def test_errors_of_use_are_one_sentence_and_exit_with_2(words, wanted, tmp_path):

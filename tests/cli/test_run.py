@@ -177,8 +177,17 @@ def test_the_best_of_a_row_is_what_its_metric_calls_better(cells, better, best):
 def test_comparison_puts_runs_side_by_side(tmp_path):
     path = people.csv(tmp_path, 300)
     table = genwright.compare(
-        path, models=["tabular-trees", "tvae"], time="10s", target="income", out=tmp_path / "c", quiet=True
+        path,
+        models=["tabular-trees", "tvae"],
+        time="10s",
+        target="income",
+        out=tmp_path / "c",
+        quiet=True,
+        holdout=0.2,
+        **{"table.rare_below": 3},
     )
+    given = [genwright.open(tmp_path / "c" / name).settings for name in ("tabular-trees", "tvae")]
+    assert all((each.holdout, each.table.rare_below) == (0.2, 3) for each in given)
     assert table.columns == ("metric", "tabular-trees", "tvae", "floor", "copycat", "better")
     assert "shape" in str(table)
     page = (tmp_path / "c" / "comparison.html").read_text()
@@ -198,6 +207,8 @@ def test_comparison_puts_runs_side_by_side(tmp_path):
     assert again.rows == table.rows
     with pytest.raises(GenwrightError, match="GW-0205"):
         genwright.compare(path, models=["tvea"])
+    with pytest.raises(GenwrightError, match=r"GW-0213.*holdout"):
+        genwright.compare(tmp_path / "c" / "tvae", holdout=0.2)
 
 
 def test_runs_of_different_data_are_not_compared(run, tmp_path):
