@@ -14,7 +14,7 @@ import torch
 from genwright import settings as settings_layer
 from genwright.codecs.image import ImageCodec
 from genwright.config import Train
-from genwright.contract import GenerativeModel
+from genwright.contract import Batch, GenerativeModel
 from genwright.data.batches import Examples
 from genwright.data.image_writers import film, grid, read_png, write_grid, write_images
 from genwright.errors import GenwrightError
@@ -33,6 +33,7 @@ from genwright.training.gradients import autocast
 
 LOOKED_AT = 1024  # samples from which directions are found
 MEASURED = 500  # held-out images of which the model itself says something
+PIECE = 100  # of them at once
 OWN_MEASURES: dict[str, tuple[Any, str]] = {  # what models may say: which way is better, and the unit
     "bits_per_dimension": ("lower", "bits"),
     "nats": ("lower", "nats"),
@@ -180,7 +181,7 @@ class ImageRun(Run):
         few = holdout.take(np.arange(min(len(holdout), MEASURED)))
         examples = Examples(self.codec.encode(few.pixels), few.labels)
         device = choose_device(self.settings.device)
-        batches = (examples.batch(slice(at, at + 100), device) for at in range(0, len(examples), 100))
+        batches = (examples.batch(slice(at, at + PIECE), device) for at in range(0, len(examples), PIECE))
         found = self.model.measures(batches, self._generator(seed)) if len(few) else {}
         return {name: metric(value, None, None, *OWN_MEASURES[name], n=len(few)) for name, value in found.items()}
 
@@ -234,16 +235,21 @@ class ImageRun(Run):
 
     def seconds_of_report(self, codec: ImageCodec, model: GenerativeModel) -> float:
         """By the time that a model, trained or not, takes for few images and for some: so much a piece, so much an image."""
-        generator, taken = self._generator(0), []
-        for n in (TIMED[0], *TIMED):  # the first time is slow
-            condition = torch.zeros(n, dtype=torch.int64, device=generator.device) if codec.classes else None
-            started = time.monotonic()
-            self._sample(model.eval(), n, condition, generator)
-            taken.append(time.monotonic() - started)
-        few, some = TIMED
-        each = max(0.0, taken[2] - taken[1]) / (some - few)
+        generator = self._generator(0)
+        model = model.eval()
+
+        def labels(n: int) -> torch.Tensor | None:
+            return torch.zeros(n, dtype=torch.int64, device=generator.device) if codec.classes else None
+
+        def draw(n: int) -> None:
+            self._sample(model, n, labels(n), generator)
+
+        def measure(n: int) -> None:
+            blank = torch.zeros(n, *codec.spec.shape, device=generator.device)
+            model.measures([Batch(blank, labels(n))], generator)
+
         drawn = DRAWN["quick"] + GRID
-        return JUDGING + drawn * each + drawn / self.examples_at_a_time * max(0.0, taken[1] - few * each)
+        return JUDGING + _seconds_of(draw, drawn, self.examples_at_a_time) + _seconds_of(measure, MEASURED, PIECE)
 
     def _sample(
         self, model: GenerativeModel, n: int, condition: torch.Tensor | None, generator: torch.Generator
@@ -379,3 +385,15 @@ class ImageRun(Run):
             condition = None if labels is None else torch.from_numpy(labels[part]).to(z.device)
             parts.append(self.codec.decode(model.decode(z[part], condition=condition).x.cpu().numpy()))
         return np.concatenate(parts)
+
+
+def _seconds_of(work: Callable[[int], None], images: int, at_once: int) -> float:
+    """Of work on so many images, so many at once, by the time that few and some take."""
+    taken = []
+    for n in (TIMED[0], *TIMED):  # the first time is slow
+        started = time.monotonic()
+        work(n)
+        taken.append(time.monotonic() - started)
+    few, some = TIMED
+    each = max(0.0, taken[2] - taken[1]) / (some - few)
+    return images * each + images / at_once * max(0.0, taken[1] - few * each)

@@ -214,5 +214,11 @@ def test_the_time_of_a_report_is_known_by_that_of_a_few_images(run, monkeypatch)
         clock[0] += 0.5 + 0.01 * n
 
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+
+    def measures(batches, generator):
+        clock[0] += sum(0.1 + 0.02 * len(batch) for batch in batches)
+
     monkeypatch.setattr(run, "_sample", draw)
-    assert run.seconds_of_report(run.codec, run.model) == pytest.approx(20 + 1100 * 0.01 + 1100 / 256 * 0.5)
+    monkeypatch.setattr(run.model, "measures", measures)
+    drawing, measuring = 1100 * 0.01 + 1100 / 256 * 0.5, 500 * 0.02 + 500 / 100 * 0.1
+    assert run.seconds_of_report(run.codec, run.model) == pytest.approx(20 + drawing + measuring)
