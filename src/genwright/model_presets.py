@@ -132,15 +132,18 @@ def _images(
     few: Settings = NO_SETTINGS,
     usual: Settings = NO_SETTINGS,
     width: int = 0,
+    most: int = 0,
 ) -> Presets:
     """Of models of images: `seen` images when quick; what is other as a rule (`usual`), for `good`, for `best` and for sets
-    of `few` images. `width`: channels when quick, if those of large images are to be fewer."""
+    of `few` images. `width`: channels when quick, if those of large images are to be fewer. `most`: numbers of all images of
+    a step, if there may be fewer large ones, down to four."""
 
     def presets(preset: str, extent: Extent, timed: bool) -> dict[str, object]:
         images = extent.examples
+        size = min(batch_size, max(4, int(most / max(extent.each, 1)))) if most else batch_size
         values: dict[str, object] = {
-            "steps": _image_steps(preset, images, timed, seen=seen, batch_size=batch_size),
-            "training.batch_size": batch_size,
+            "steps": _image_steps(preset, images, timed, seen=seen, batch_size=size),
+            "training.batch_size": size,
             "training.learning_rate": rate,
             "training.warmup_steps": 100,
             "training.clip_norm": 0.0,
@@ -185,7 +188,7 @@ pggan = _images(
 )
 vae = _images(256_000, 64, 4e-3)
 vqvae = _images(256_000, 64, 3e-3)
-pixel_ar = _images(64_000, 32, 4e-3)
+pixel_ar = _images(64_000, 32, 4e-3, most=2**15)  # each number has a softmax: all of a step are in memory
 
 
 def gpt(preset: str, extent: Extent, timed: bool) -> dict[str, object]:

@@ -207,6 +207,16 @@ def test_quick_networks_of_gans_are_narrower_for_large_images():
     assert width(64, **{"model.width": "40"}) == 40
 
 
+def test_pixel_ar_takes_fewer_large_images_at_once():
+    """32 of 64 x 64 in colour want 13 GB."""
+    from genwright import settings
+
+    sizes = {28 * 28: 32, 32 * 32 * 3: 10, 64 * 64 * 3: 4}
+    for numbers, wanted in sizes.items():
+        built = settings.build({"model": "pixel-ar"}, Extent(3000, 3000 * numbers))
+        assert built.training.batch_size == wanted
+
+
 def test_the_time_of_a_report_is_known_by_that_of_a_few_images(run, monkeypatch):
     clock = [0.0]
 
