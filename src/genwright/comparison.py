@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gc
 import html
 import json
@@ -11,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from genwright.data.image_writers import thumbnail
 from genwright.errors import GenwrightError, did_you_mean
 from genwright.folder import next_free, write_text
 from genwright.modalities import open_run
@@ -19,6 +21,8 @@ from genwright.report.build import template
 from genwright.run import Run
 from genwright.trainer import start
 from genwright.training.ranks import launched
+
+SHOWN = 480  # pixels of the longer side of a run's pictures on the page, at most
 
 
 @dataclass(frozen=True)
@@ -145,10 +149,21 @@ def _written(found: Comparison, runs: Sequence[Run], folder: Path) -> Comparison
         columns=found.columns,
         links=["", *links, "", "", ""],
         rows=[{"cells": row, "best": _best(row[1:-1], row[-1])} for row in found.rows],
+        pictures=_pictures(runs, found.columns[1:]),
         note=found.note,
     )
     write_text(folder / "comparison.html", text)
     return replace(found, page=folder / "comparison.html")
+
+
+def _pictures(runs: Sequence[Run], names: Sequence[str]) -> list[dict[str, str]]:
+    """The samples of each run that are pictures, by its name, for the page."""
+    paths = [run.first_path for run in runs]
+    return [
+        {"name": name, "data": base64.b64encode(thumbnail(path, SHOWN)).decode()}
+        for name, path in zip(names, paths, strict=False)
+        if path.suffix == ".png" and path.exists()
+    ]
 
 
 def _best(cells: Sequence[str], better: str) -> list[int]:
@@ -185,4 +200,4 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 
 def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4g}"
+    return "-" if value is None else f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"

@@ -1,6 +1,9 @@
 """A run on images from end to end: what comes back, in every form, and what each verb says to mistakes."""
 
+import base64
+import io
 import json
+import re
 import time
 
 import numpy as np
@@ -232,3 +235,11 @@ def test_the_time_of_a_report_is_known_by_that_of_a_few_images(run, monkeypatch)
     monkeypatch.setattr(run.model, "measures", measures)
     drawing, measuring = 1100 * 0.01 + 1100 / 256 * 0.5, 500 * 0.02 + 500 / 100 * 0.1
     assert run.seconds_of_report(run.codec, run.model) == pytest.approx(20 + drawing + measuring)
+
+
+def test_a_comparison_shows_the_samples_side_by_side(run, tmp_path):
+    found = genwright.compare(run, run, out=tmp_path / "beside")
+    shown = re.findall(r'<img class="pictures" src="data:image/png;base64,([^"]+)"', found.page.read_text())
+    assert len(shown) == 2
+    with Image.open(io.BytesIO(base64.b64decode(shown[0]))) as image, Image.open(run.first_path) as whole:
+        assert image.size == tuple(min(side, 480) for side in whole.size)

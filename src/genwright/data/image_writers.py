@@ -133,6 +133,15 @@ def read_png(path: Path) -> np.ndarray:
     return pixels[:, :, None] if pixels.ndim == 2 else pixels
 
 
+def thumbnail(path: Path, longest: int) -> bytes:
+    """A PNG that was written here, shrunk where a side is longer, as the content of a PNG file."""
+    with Image.open(path, formats=("PNG",)) as image:
+        image.thumbnail((longest, longest), Image.Resampling.LANCZOS)
+        buffer = io.BytesIO()
+        image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 def _columns(count: int) -> int:
     """About as many as rows; ten where that leaves no hole, as classes often are ten."""
     return 10 if count % 10 == 0 and count >= 50 else max(1, math.ceil(math.sqrt(count)))
