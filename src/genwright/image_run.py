@@ -15,7 +15,7 @@ from genwright import settings as settings_layer
 from genwright.codecs.image import ImageCodec
 from genwright.config import Train
 from genwright.contract import Batch, GenerativeModel
-from genwright.data.batches import Examples
+from genwright.data.batches import Examples, images_at_once
 from genwright.data.image_writers import film, grid, read_png, write_grid, write_images
 from genwright.errors import GenwrightError
 from genwright.image_report import judge_images
@@ -33,7 +33,6 @@ from genwright.training.gradients import autocast
 
 LOOKED_AT = 1024  # samples from which directions are found
 MEASURED = 500  # held-out images of which the model itself says something
-PIECE = 100  # of them at once
 OWN_MEASURES: dict[str, tuple[Any, str]] = {  # what models may say: which way is better, and the unit
     "bits_per_dimension": ("lower", "bits"),
     "nats": ("lower", "nats"),
@@ -181,7 +180,8 @@ class ImageRun(Run):
         few = holdout.take(np.arange(min(len(holdout), MEASURED)))
         examples = Examples(self.codec.encode(few.pixels), few.labels)
         device = choose_device(self.settings.device)
-        batches = (examples.batch(slice(at, at + PIECE), device) for at in range(0, len(examples), PIECE))
+        size = examples.at_once
+        batches = (examples.batch(slice(at, at + size), device) for at in range(0, len(examples), size))
         found = self.model.measures(batches, self._generator(seed)) if len(few) else {}
         return {name: metric(value, None, None, *OWN_MEASURES[name], n=len(few)) for name, value in found.items()}
 
@@ -248,8 +248,8 @@ class ImageRun(Run):
             blank = torch.zeros(n, *codec.spec.shape, device=generator.device)
             model.measures([Batch(blank, labels(n))], generator)
 
-        drawn = DRAWN["quick"] + GRID
-        return JUDGING + _seconds_of(draw, drawn, self.examples_at_a_time) + _seconds_of(measure, MEASURED, PIECE)
+        drawing = _seconds_of(draw, DRAWN["quick"] + GRID, self.examples_at_a_time)
+        return JUDGING + drawing + _seconds_of(measure, MEASURED, images_at_once(codec.spec.shape))
 
     def _sample(
         self, model: GenerativeModel, n: int, condition: torch.Tensor | None, generator: torch.Generator
@@ -389,11 +389,11 @@ class ImageRun(Run):
 
 def _seconds_of(work: Callable[[int], None], images: int, at_once: int) -> float:
     """Of work on so many images, so many at once, by the time that few and some take."""
+    few, some = TIMED[0], max(min(TIMED[1], at_once), TIMED[0] + 1)
     taken = []
-    for n in (TIMED[0], *TIMED):  # the first time is slow
+    for n in (few, few, some):  # the first time is slow
         started = time.monotonic()
         work(n)
         taken.append(time.monotonic() - started)
-    few, some = TIMED
     each = max(0.0, taken[2] - taken[1]) / (some - few)
     return images * each + images / at_once * max(0.0, taken[1] - few * each)

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import math
 import re
 import time
 
@@ -12,6 +13,7 @@ from PIL import Image
 
 import coded
 import genwright
+from genwright.data.batches import Examples
 from genwright.errors import GenwrightError
 from genwright.model_presets import Extent
 from processes import run as run_command
@@ -214,10 +216,11 @@ def test_pixel_ar_takes_fewer_large_images_at_once():
     """32 of 64 x 64 in colour want 13 GB."""
     from genwright import settings
 
-    sizes = {28 * 28: 32, 32 * 32 * 3: 10, 64 * 64 * 3: 4}
-    for numbers, wanted in sizes.items():
-        built = settings.build({"model": "pixel-ar"}, Extent(3000, 3000 * numbers))
-        assert built.training.batch_size == wanted
+    sizes = {(1, 28, 28): (32, 167), (3, 32, 32): (10, 42), (3, 64, 64): (4, 10), (3, 512, 512): (4, 4)}
+    for shape, (step, look) in sizes.items():
+        built = settings.build({"model": "pixel-ar"}, Extent(3000, 3000 * math.prod(shape)))
+        assert built.training.batch_size == step
+        assert Examples(np.zeros((20, *shape), np.uint8)).at_once == look
 
 
 def test_the_time_of_a_report_is_known_by_that_of_a_few_images(run, monkeypatch):
@@ -233,7 +236,7 @@ def test_the_time_of_a_report_is_known_by_that_of_a_few_images(run, monkeypatch)
 
     monkeypatch.setattr(run, "_sample", draw)
     monkeypatch.setattr(run.model, "measures", measures)
-    drawing, measuring = 1100 * 0.01 + 1100 / 256 * 0.5, 500 * 0.02 + 500 / 100 * 0.1
+    drawing, measuring = 1100 * 0.01 + 1100 / 256 * 0.5, 500 * 0.02 + 500 / 256 * 0.1
     assert run.seconds_of_report(run.codec, run.model) == pytest.approx(20 + drawing + measuring)
 
 

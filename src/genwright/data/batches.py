@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import math
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,7 +20,7 @@ import torch
 from genwright.contract import Batch
 
 FIT_ROWS, FIT_IMAGES = 8192, 512  # in one batch of `once`
-AT_ONCE_CODES = 2**17
+AT_ONCE = 2**17  # codes or pixel values that are looked at together without gradient
 IN_MEMORY = 2**30  # bytes of coded rows
 
 
@@ -78,7 +79,9 @@ class Examples:
 
     @property
     def at_once(self) -> int:
-        return min(2048, max(AT_ONCE_CODES // max(self.x.shape[1], 1), 32)) if self.x.ndim == 2 else 256
+        if self.x.ndim > 2:
+            return images_at_once(self.x.shape[1:])
+        return min(2048, max(AT_ONCE // max(self.x.shape[1], 1), 32))
 
     @property
     def telling(self) -> int:
@@ -97,6 +100,11 @@ class Examples:
             return Batch(x)
         labels = np.random.default_rng(seed).choice(self.labels, size).astype(np.int64)
         return Batch(x, torch.from_numpy(labels).to(device))
+
+
+def images_at_once(shape: Sequence[int]) -> int:
+    """How many images of a shape are looked at together without gradient: models keep thousands of bytes for each number."""
+    return min(256, max(AT_ONCE // math.prod(shape), 4))
 
 
 def gathered(blocks: Iterable[np.ndarray], rows: int, width: int, *, most_code: int) -> np.ndarray:
