@@ -227,15 +227,9 @@ def _private_follow(**values: object) -> Callable[[Settings], Settings]:
 
 private_images = _private_follow()
 private_wgan = _private_follow(**{"model.network": "residual"})  # the tutorial's generator mixes a batch
-private_flow = (
-    _private_follow(  # few weights, as each gets noise; what noise has blurred is told apart better if pushed
-        **{
-            "model.width": 32,
-            "model.guidance": 2.0,
-            "training.learning_rate": 4e-3,
-            "training.warmup_steps": 30,
-        }
-    )
+# Few weights, as each gets noise; and what noise has blurred is told apart better if it is pushed.
+private_flow = _private_follow(
+    **{"model.width": 32, "model.guidance": 2.0, "training.learning_rate": 4e-3, "training.warmup_steps": 30}
 )
 private_texts = _private_follow(**{"text.tokeniser": "bytes", "model.counts": 0, "training.optimizer": "adamw"})
 
