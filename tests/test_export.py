@@ -34,7 +34,7 @@ def run(tmp_path_factory):
 
 
 @needed
-@pytest.mark.parametrize("name", ["vae", "r3gan", "dcgan", "pggan", "flow"])
+@pytest.mark.parametrize("name", ["vae", "r3gan", "dcgan", "pggan", "flow", "gaussian"])
 def test_a_graph_draws_what_the_model_decodes(name):
     import onnxruntime
 
@@ -46,6 +46,8 @@ def test_a_graph_draws_what_the_model_decodes(name):
             parameter.add_(0.05 * torch.randn_like(parameter))
     if name == "pggan":
         model.done.fill_(0.7)  # a level that is being faded in
+    if name == "gaussian":
+        model.fit([coded.batch(name, 300)], None)
     if name == "flow":
         model.guidance, model.solver_steps = 2.0, 3
     z, label = model.latents(5), torch.arange(5) % coded.CLASSES

@@ -92,9 +92,14 @@ def _check(run: Run) -> None:
 
 
 def _inputs(model: GenerativeModel, classes: int) -> tuple[Tensor, Tensor | None]:
-    generator = torch.Generator(next(model.parameters()).device).manual_seed(0)
+    generator = torch.Generator(_device(model)).manual_seed(0)
     latent = model.latents(COMPARED, generator).cpu()
     return latent, torch.arange(COMPARED) % classes if classes else None
+
+
+def _device(model: GenerativeModel) -> torch.device:
+    """Where its tensors are; not all models have parameters."""
+    return next(iter(model.state_dict().values())).device
 
 
 def _metadata(run: Run, model: GenerativeModel) -> dict[str, str]:
@@ -121,7 +126,7 @@ def _difference(model: GenerativeModel, latent: Tensor, label: Tensor | None, pa
     session = onnxruntime.InferenceSession(os.fspath(path), options, providers=["CPUExecutionProvider"])
     given = {"latent": latent.numpy()} | ({} if label is None else {"label": label.numpy()})
     (made,) = session.run(["image"], given)
-    device = next(model.parameters()).device
+    device = _device(model)
     condition = None if label is None else label.to(device)
     drawn = model.decode(latent.to(device), condition=condition).x.cpu().numpy()
     difference = float(np.abs(made - drawn).max())

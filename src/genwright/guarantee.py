@@ -42,6 +42,7 @@ CLASSES_SHARE = 0.02  # of the budget, for how often each class of images occurs
 LEDGER = "ledger.json"
 # Examples worked on at once: a piece that fits the cache takes half the time, and a third of the memory.
 FEW = {"grid": 64, "tokens": 32}
+PRIVATE_MODEL = {"row": "mixture", "grid": "flow", "tokens": "gpt"}  # what to take for data of the kind
 UNITS = {"row": "row", "grid": "image", "tokens": "document"}
 
 
@@ -70,18 +71,18 @@ def check_allowed(settings: Train) -> None:
         f"The model {name}, which looks at rows without noise": not (model.phases or model.private),
         f"The model {name}, whose steps mix rows": _mixes(model),
     }
-    _refuse(refused)
+    _refuse(refused, PRIVATE_MODEL[MODELS[name].kind])
 
 
 def _mixes(model: type[GenerativeModel] | GenerativeModel) -> bool:
     return any(phase.mixes_examples for phase in model.phases)
 
 
-def _refuse(refused: Mapping[str, Any]) -> None:
+def _refuse(refused: Mapping[str, Any], other: str) -> None:
     for what, asked in refused.items():
         if asked:
             raise GenwrightError(
-                "GW-0601", f"{what} cannot go with --epsilon", "Leave it out, or take --model mixture."
+                "GW-0601", f"{what} cannot go with --epsilon", f"Leave it out, or take --model {other}."
             )
 
 
@@ -130,7 +131,8 @@ class Guard:
         if isinstance(dataset, ImageSet):  # whose settings may choose networks and phases that mix examples
             spec = ImageCodec.even(dataset.images.pixels.shape[1:], dataset.source.classes).spec
             model = build_model(model_name(self.settings), self.settings.model, spec)
-            _refuse({f"The model {model_name(self.settings)} as it is set, whose steps mix pictures": _mixes(model)})
+            what = f"The model {model_name(self.settings)} as it is set, whose steps mix pictures"
+            _refuse({what: _mixes(model)}, PRIVATE_MODEL["grid"])
         share = given.preparation
         if model.phases and not given.rows:
             event = Pure(SIZE_SHARE * guarantee.epsilon)

@@ -333,7 +333,7 @@ class ImageRun(Run):
         return images, self._reconstructed(images, labels)
 
     def _reconstructed(self, images: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
-        x = torch.from_numpy(self.codec.encode(images)).float() / 127.5 - 1.0
+        x = torch.tensor(self.codec.encode(images)).float() / 127.5 - 1.0
         made = []
         for start in range(0, len(x), self.examples_at_a_time):
             part = slice(start, start + self.examples_at_a_time)
