@@ -13,7 +13,7 @@ from genwright.contract import Batch, DataSpec
 from genwright.models import MODELS
 from genwright.models.flow import _pairing
 from genwright.models.gan import LOSSES
-from genwright.networks import augmentation
+from genwright.networks import attention, augmentation
 from genwright.networks.solvers import adaptive, euler, heun
 
 
@@ -181,3 +181,16 @@ def test_the_likelihood_goes_by_colour_unless_it_is_given(channels, likelihood):
     build = MODELS["vae"].load()
     assert build(spec, **own).likelihood == likelihood
     assert build(spec, **{**own, "likelihood": "logistic"}).likelihood == "logistic"
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_attention_in_bfloat16_is_that_in_float32_rounded(causal):
+    parts = torch.randn(3, 2, 2, 9, 16, generator=torch.Generator().manual_seed(0)).bfloat16()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = attention.kernel(*parts, causal=causal)
+    queries, keys, values = parts.double()
+    scores = queries @ keys.mT / 4
+    if causal:
+        scores += torch.full((9, 9), -math.inf, dtype=torch.float64).triu(1)
+    assert found.dtype == torch.bfloat16
+    assert torch.allclose(found.double(), scores.softmax(-1) @ values, rtol=2**-8, atol=1e-6)
