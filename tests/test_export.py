@@ -65,6 +65,7 @@ def test_a_graph_draws_what_the_model_decodes(name):
 @pytest.mark.parametrize("solver", ["euler", "heun"])
 def test_a_table_of_calls_leads_where_the_solver_does(solver):
     from genwright.models.flow import SOLVERS
+    from genwright.networks.solvers import growing
     from genwright.onnx_graphs import calls
 
     model = coded.build("flow")
@@ -75,7 +76,7 @@ def test_a_table_of_calls_leads_where_the_solver_does(solver):
     for time, before, now in table:  # dx/dt = t - x
         velocity = time - x
         x, last = x + before * last + now * velocity, velocity
-    wanted = SOLVERS[solver](lambda x, time: time - x, torch.ones(1).double(), 5)
+    wanted = SOLVERS[solver](lambda x, time: time - x, torch.ones(1).double(), growing(5))
     assert float(x) == pytest.approx(float(wanted), abs=1e-6)
 
 

@@ -131,7 +131,9 @@ class GenerativeModel(nn.Module, ABC):
     encodes: bool = False
     """`encode` finds what `decode` makes an example of again, nearly (reconstruction)."""
     private: bool = False
-    """Without gradients: `fit` sees examples through a ledger's mechanisms alone, by what `plan` has put into its plan."""
+    """With a ledger, `prepare` and `fit` see examples through its mechanisms alone, by what `plan` has put into its plan."""
+    prepares: bool = False
+    """Learns something before the first phase, in `prepare`."""
     streams: bool = False
     """Of tokens: `stream` draws one after another, so that what may come next can be restricted on the way."""
     restricts: bool = False
@@ -153,6 +155,9 @@ class GenerativeModel(nn.Module, ABC):
     def observe(self, phase: Phase, batch: Batch) -> None:
         """Update buffers that are not learned by gradient (EMA codebooks); never called in a private phase."""
 
+    def prepare(self, batches: Iterable[Batch], ledger: Any) -> None:
+        """What the phases build on, learned once before the first of them; buffers alone. `batches` as in `fit`."""
+
     def fit(self, batches: Iterable[Batch], ledger: Any) -> None:
         """What is learned without gradients, once, after the last phase: everything for trees, calibration for others.
 
@@ -166,7 +171,8 @@ class GenerativeModel(nn.Module, ABC):
 
     @staticmethod
     def plan(ledger: Any, columns: int, **settings: Any) -> None:
-        """Plan what `fit` will release of rows of so many columns: all that is left in the ledger."""
+        """Plan what `prepare` or `fit` will release of rows of so many columns (0: of other examples), by the model's settings
+        and, for models with phases, `rho` (zCDP); without, all that the plan has left."""
         raise NotImplementedError("this model plans no releases")
 
     @abstractmethod

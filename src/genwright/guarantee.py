@@ -141,6 +141,10 @@ class Guard:
         if isinstance(dataset, ImageSet):
             if dataset.source.classes:
                 ImageCodec.plan_classes(self.ledger, self.ledger.rho(CLASSES_SHARE))
+            if model.prepares:
+                model.plan(self.ledger, 0, rho=self.ledger.rho(share))
+            elif not model.phases:
+                model.plan(self.ledger, 0)
             return
         if isinstance(dataset, TextSet):
             return

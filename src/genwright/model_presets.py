@@ -227,9 +227,18 @@ def _private_follow(**values: object) -> Callable[[Settings], Settings]:
 
 private_images = _private_follow()
 private_wgan = _private_follow(**{"model.network": "residual"})  # the tutorial's generator mixes a batch
-# Few weights, as each gets noise; and what noise has blurred is told apart better if it is pushed.
+# Few weights, as each gets noise, that start from what three sums tell; what noise has blurred is told apart if it is pushed.
 private_flow = _private_follow(
-    **{"model.width": 32, "model.guidance": 2.0, "training.learning_rate": 4e-3, "training.warmup_steps": 30}
+    **{
+        "steps": 500,
+        "training.batch_size": 1024,
+        "training.learning_rate": 4e-3,
+        "training.warmup_steps": 30,
+        "model.width": 32,
+        "model.components": 64,
+        "model.guidance": 1.4,
+        "privacy.preparation": 0.3,
+    }
 )
 private_texts = _private_follow(**{"text.tokeniser": "bytes", "model.counts": 0, "training.optimizer": "adamw"})
 

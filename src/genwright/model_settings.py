@@ -101,6 +101,9 @@ class FlowSettings:
     coupling: str = setting(
         "independent", "how noise and images are paired; ot: nearest within a batch", choices=("independent", "ot")
     )
+    components: int = setting(
+        0, "principal components whose Gaussians the network starts from; 0: it starts from nothing", low=0, high=4096
+    )
     class_drop: float = setting(0.1, "share of examples trained without their label, for guidance", low=0, high=0.9)
     guidance: float = setting(
         1.1,

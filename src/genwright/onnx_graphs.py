@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from genwright.contract import GenerativeModel
 from genwright.models.flow import SOLVERS, Flow
+from genwright.networks.solvers import growing
 
 TRACED = 2  # examples that a graph is recorded with; 1 would be taken for a constant
 ROW = ("time", "before", "now")  # of a solver's table, see `calls`
@@ -104,7 +105,7 @@ def calls(model: Flow) -> Tensor:
         times.append(float(time[0]))
         return units[len(places) - 1][None]
 
-    end = SOLVERS[model.solver](field, torch.zeros_like(units[:1]), model.solver_steps)
+    end = SOLVERS[model.solver](field, torch.zeros_like(units[:1]), growing(model.solver_steps))
     moved = torch.stack([*places, end[0]]).diff(dim=0)
     now, before = moved.diagonal(), moved.diagonal(-1)[: len(times) - 1]
     return torch.stack([torch.tensor(times).double(), torch.cat([torch.zeros(1), before]), now], dim=1).float()

@@ -80,6 +80,9 @@ def plan(data: Any, given: Mapping[str, Any], *, quiet: bool = True) -> str:
     torch.manual_seed(settings.seed)
     model = build_model(name, settings.model, codec.spec).to(device)
     parameters = sum(parameter.numel() for parameter in model.parameters())
+    if model.prepares:
+        with clock.timed("preparation", "Preparing"):
+            model.prepare(examples.once(device), None)
     lines = [
         f"Data        {dataset.name}: {extent.examples:,} examples to train on, {int(dataset.held.sum()):,} held out",
         f"Coded as    {_coding(codec.spec)}",

@@ -16,7 +16,10 @@ class PrivacySettings:
     )
     most_rows: int = setting(8, "with --unit: rows of one unit that are used at most; noise grows with it", low=1)
     preparation: float = setting(
-        0.1, "share of the budget for bounds, quantiles, categories and counts of the columns", low=0.01, high=0.9
+        0.1,
+        "share of the budget for bounds, quantiles, categories and counts of columns, or for the sums that flow starts from",
+        low=0.01,
+        high=0.9,
     )
     clip_norm: float = setting(1.0, "trainings by steps: longest gradient of one example", low=1e-6)
     draws: int = setting(1, "trainings by steps: times an example goes through the loss in a step", low=1, high=256)

@@ -126,6 +126,8 @@ class Stages:
             share = settings.training.validation if model.selects_by and not self.guard else 0.0
             examples, validation = dataset.encode(codec, validation=share, seed=settings.seed)
         self.seconds["coding"] = time.monotonic() - started
+        if model.prepares and not first and examples.size:
+            self._begin(model, examples, device)
         outcome = None
         if model.phases and examples.size:
             outcome = self._loop(dataset, model, codec, examples, validation, budget)
@@ -151,6 +153,18 @@ class Stages:
         self._write_codec(codec)
         self.run.update_state(files={name: sha256(folder / name) for name in CODEC_FILES})
         return codec
+
+    def _begin(self, model: GenerativeModel, examples: ExampleSet, device: torch.device) -> None:
+        """What comes before the first step, kept at once: under a guarantee it is paid for."""
+        path, started = self.run.folder / "checkpoints" / "prepared.safetensors", time.monotonic()
+        if not path.exists():
+            with self.progress.phase("Preparing"):
+                torch.manual_seed(self.settings.seed)
+                model.prepare(examples.once(device), self.guard.ledger if self.guard else None)
+            path.parent.mkdir(exist_ok=True)
+            checkpoints.write_tensors(path, dict(model.named_buffers()))
+        model.load_state_dict(load_tensors(path), strict=False)
+        self.seconds["preparing"] = time.monotonic() - started
 
     def _private(
         self, dataset: Dataset, model: GenerativeModel, codec: Codec, examples: ExampleSet, precision: torch.dtype

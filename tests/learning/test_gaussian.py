@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from genwright.contract import Batch, DataSpec
-from genwright.models import gaussian as module
 from genwright.models.gaussian import Gaussian
+from genwright.networks import image_moments
 
 SPEC = DataSpec("grid", (1, 6, 5), class_shares=(0.7, 0.3))
 
@@ -57,9 +57,9 @@ def test_what_lies_in_the_components_is_rebuilt():
 def test_of_too_many_images_evenly_spread_ones_are_used(monkeypatch):
     whole = pictures(1000)
     parts = [Batch(x, label) for x, label in zip(whole.x.split(77), whole.condition.split(77), strict=True)]
-    monkeypatch.setattr(module, "MOST", 30 * 300)
+    monkeypatch.setattr(image_moments, "MOST", 30 * 300)
     thinned = fitted(parts)
-    assert torch.allclose(thinned.mean, whole.x[::4].flatten(1).mean(0), atol=1e-6)  # 250 of them
+    assert torch.allclose(thinned.gaussians.mean[-1], whole.x[::4].flatten(1).mean(0), atol=1e-6)  # 250 of them
 
 
 @pytest.mark.parametrize("n", [1, 3])

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 import genwright
 import pictures
@@ -15,15 +16,18 @@ from genwright.errors import GenwrightError
 from genwright.guarantee import SIZE, public_extent
 from genwright.images import ImageSet
 from genwright.model_presets import Extent
+from genwright.networks.image_moments import SHARES
 from genwright.privacy.accounting import Guarantee
 from genwright.privacy.ledger import PrivacyLedger
 from genwright.release import release
+from genwright.training.checkpoints import load_tensors
 from genwright.training.private import TRAINING
 
 SMALL = {
     "epsilon": 8.0, "steps": 4, "training.batch_size": 8, "training.warmup_steps": 1, "report": False, "quiet": True,
 }  # fmt: skip
 MODELS = {
+    "gaussian": {},
     "flow": {"model.width": 8, "model.depth": 1, "model.solver_steps": 2},
     "r3gan": {"model.width": 8},
     "wgan-gp": {"model.width": 8},
@@ -47,7 +51,10 @@ def run(request, tmp_path_factory):
 
 def test_everything_that_looks_at_pictures_is_in_the_ledger(run):
     ledger = PrivacyLedger.open(run.folder / "ledger.json")
-    assert {entry.purpose for entry in ledger.entries} == {SIZE, CLASSES, TRAINING}
+    name = settings_layer.model_name(run.settings)
+    steps = set() if name == "gaussian" else {SIZE, TRAINING}
+    sums = set(SHARES) if name in ("gaussian", "flow") else set()
+    assert {entry.purpose for entry in ledger.entries} == {CLASSES} | steps | sums
     assert 0 < ledger.epsilon_spent() <= 8.0
     assert ledger.unit == "image"
     pixels, labels = run.draw(6)
@@ -146,6 +153,9 @@ def test_a_training_that_broke_off_does_not_pay_for_its_classes_again(tmp_path, 
         with pytest.raises(OSError, match="power"):
             genwright.train(arrays(), model="flow", out=tmp_path / "run", **SMALL, **MODELS["flow"])
     counts = json.loads((tmp_path / "run" / "codec.json").read_text())["counts"]
+    prepared = load_tensors(tmp_path / "run" / "checkpoints" / "prepared.safetensors")
     run = genwright.train(arrays(), resume=tmp_path / "run", quiet=True)
     assert list(run.codec.counts) == counts, "the noise was drawn once"
+    assert torch.equal(run.model.gaussians.mean, prepared["gaussians.mean"])
+    assert run.model.gaussians.mean.abs().max() > 0
     assert PrivacyLedger.open(tmp_path / "run" / "ledger.json").epsilon_spent() <= 8.0

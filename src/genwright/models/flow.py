@@ -3,16 +3,24 @@
 Lipman et al., "Flow Matching for Generative Modeling" (2023); Liu et al., "Flow Straight and Fast" (2023). Times are drawn
 as a logistic-normal (Esser et al. 2024, equation 19), labels are dropped now and then for classifier-free guidance (Ho and
 Salimans 2022), noise and images of a batch may be paired by optimal transport (Tong et al. 2024, section 3.2).
+
+The network does not begin with nothing: it corrects the velocity that would be the best if each class of images were a
+Gaussian, which is known in closed form.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from genwright.contract import Batch, DataSpec, GenerativeModel, Phase
 from genwright.networks.image import UNet
-from genwright.networks.solvers import Field, adaptive, euler, heun
+from genwright.networks.image_gaussians import ImageGaussians
+from genwright.networks.image_moments import plan_moments
+from genwright.networks.solvers import Field, adaptive, euler, growing, heun
 
 SOLVERS = {"heun": heun, "euler": euler, "adaptive": adaptive}
 FINEST = 16  # cells along the longer side that the network works on, at most, when `patch` is found by itself
@@ -22,7 +30,7 @@ class Flow(GenerativeModel):
     """The velocity network `net`, on grids of any size."""
 
     phases: tuple[Phase, ...] = (Phase("velocity", updates="net"),)
-    decodes = encodes = True
+    decodes = encodes = private = True
 
     def __init__(
         self,
@@ -33,6 +41,7 @@ class Flow(GenerativeModel):
         depth: int,
         patch: int,
         coupling: str,
+        components: int,
         class_drop: float,
         guidance: float,
         solver: str,
@@ -44,9 +53,20 @@ class Flow(GenerativeModel):
         if coupling == "ot":
             self.phases = (Phase("velocity", updates="net", mixes_examples=True),)
         channels, *sides = spec.shape
+        self.prepares = components > 0
+        self.gaussians = ImageGaussians(spec.shape, spec.classes, components)
         while not patch or (patch < 8 and max(sides) > FINEST * patch and patch * 2 <= min(sides)):
             patch = max(2 * patch, 1)
         self.net = UNet(channels, width, levels=levels, depth=depth, patch=patch, classes=spec.classes)
+
+    @staticmethod
+    def plan(ledger: Any, columns: int, *, rho: float | None = None, **_: Any) -> None:
+        """Plan the sums that `prepare` looks at."""
+        plan_moments(ledger, rho)
+
+    def prepare(self, batches: Iterable[Batch], ledger: Any) -> None:
+        """Fit the Gaussians."""
+        self.gaussians.fit(batches, ledger)
 
     def draw(self, phase: Phase, batch: Batch) -> Batch:
         """noise: of the shape of x, standard normal; time: (B,) in (0, 1); label: (B,), `classes` where it is dropped."""
@@ -62,8 +82,15 @@ class Flow(GenerativeModel):
         """Mean squared error of the velocity, (B,): Lipman et al., equation 23 with the smallest width 0."""
         noise, time = batch.drawn["noise"], batch.drawn["time"]
         t = time[:, None, None, None]
-        velocity = self.net((1 - t) * noise + t * batch.x, time, batch.drawn["label"])
+        velocity = self._velocity((1 - t) * noise + t * batch.x, time, batch.drawn["label"])
         return {"velocity": (velocity - (batch.x - noise)).float().pow(2).flatten(1).mean(1)}
+
+    def _velocity(self, x: Tensor, time: Tensor, label: Tensor) -> Tensor:
+        """The network's part is on the scale of what the Gaussians cannot tell, about 1 at all times."""
+        if not self.prepares:
+            return self.net(x, time, label)
+        base, error = self.gaussians.velocity(x, time, label)
+        return base + error * self.net(x, time, label)
 
     def latents(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """Noise of the shape of n images."""
@@ -72,13 +99,14 @@ class Flow(GenerativeModel):
     @torch.no_grad()
     def decode(self, z: Tensor, *, condition: Tensor | None = None) -> Batch:
         """Noise carried to images along the velocity."""
-        return Batch(SOLVERS[self.solver](self._field(condition, z), z, self.solver_steps).clamp_(-1, 1), condition)
+        return Batch(
+            SOLVERS[self.solver](self._field(condition, z), z, growing(self.solver_steps)).clamp_(-1, 1), condition
+        )
 
     @torch.no_grad()
     def encode(self, x: Tensor, *, condition: Tensor | None = None) -> Tensor:
         """Images carried back to their noise: the same equation from time 1 to time 0."""
-        forward = self._field(condition, x)
-        return SOLVERS[self.solver](lambda x, time: -forward(x, 1 - time), x, self.solver_steps)
+        return SOLVERS[self.solver](self._field(condition, x), x, growing(self.solver_steps)[::-1])
 
     @torch.no_grad()
     def sample(self, n: int, *, condition: Tensor | None = None, generator: torch.Generator) -> Batch:
@@ -90,10 +118,10 @@ class Flow(GenerativeModel):
         nothing = torch.full_like(label, self.spec.classes)
 
         def velocity(x: Tensor, time: Tensor) -> Tensor:
-            towards = self.net(x, time, label)
+            towards = self._velocity(x, time, label)
             if self.guidance == 1 or not self.spec.classes:
                 return towards
-            away = self.net(x, time, nothing)
+            away = self._velocity(x, time, nothing)
             return away + self.guidance * (towards - away)  # Ho and Salimans, equation 6, with 1 + w = guidance
 
         return velocity

@@ -17,7 +17,7 @@ from genwright.contract import FREE, PRESENT, Batch, DataSpec, GenerativeModel, 
 from genwright.networks.beliefs import BeliefNetwork, CodePoints
 from genwright.networks.parallel import generators, on_all_cores
 from genwright.networks.slices import informative
-from genwright.networks.solvers import heun
+from genwright.networks.solvers import even, heun
 
 LAST_TIME = 0.98  # where codes are drawn: what is still open then are neighbours among the cells of a number
 CODES_AT_ONCE = 2**20  # of all rows that a core draws at once, so that their beliefs take some megabytes
@@ -94,7 +94,7 @@ class TabularFlow(GenerativeModel):
             return LAST_TIME * (mean - x) / (1 - time)[:, None]
 
         x = torch.randn(len(rows), self.points.dimensions, generator=generator, device=rows.device)
-        x = heun(velocity, x, self.solver_steps)
+        x = heun(velocity, x, even(self.solver_steps))
         logits = self._logits(x, torch.full_like(x[:, 0], LAST_TIME), excluded)
         codes = codes.where(known, self.points.drawn(logits, generator))
         return codes * informative(self.spec, codes)

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from genwright.errors import GenwrightError, did_you_mean
 from genwright.folder import read_json, write_json
 from genwright.privacy.accounting import Guarantee, calibrate, epsilon, keeps, rho_of
@@ -78,6 +80,11 @@ class PrivacyLedger:
     def rho(self, share: float) -> float:
         """The zCDP budget of a share in (0, 1) of the guarantee: what to calibrate the preparation to, see `mechanisms`."""
         return share * rho_of(self.guarantee)
+
+    def left(self) -> float:
+        """About the zCDP budget that the plan so far leaves: what releases cost by their Renyi divergence at order 2."""
+        events = [entry.event for entry in self.entries]
+        return max(self.rho(1.0) - sum(e.count * float(e.renyi(np.array([2.0]))[0]) / 2 for e in events), 0.0)
 
     def plan(self, *entries: Entry) -> None:
         """Add releases to the plan; GW-0603, and none is added, if all planned ones together break the guarantee."""

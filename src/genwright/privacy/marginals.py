@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from genwright.privacy.events import DiscreteGaussian, Event, ZeroConcentrated
+from genwright.privacy.events import DiscreteGaussian, ZeroConcentrated
 from genwright.privacy.ledger import Entry, PrivacyLedger
 from genwright.privacy.mechanisms import counts_entry, deviation, noisy_counts, select
 from genwright.privacy.noise import Source, system_source
@@ -37,7 +37,7 @@ def plan_marginals(
     the noise on pairs is the least that the guarantee then allows. Plan the codec's releases before. GW-0603 if nothing
     is left.
     """
-    left = max(ledger.rho(1.0) - sum(map(_rho, (entry.event for entry in ledger.entries))), 0.0)
+    left = ledger.left()
     rows = ledger.contributions
     ones_share = ones_share if rounds else NEARLY_ALL
     entries = [counts_entry(ONES, ones_share * left, sensitivity=rows, releases=columns)] if left else []
@@ -51,11 +51,6 @@ def plan_marginals(
                 PAIRS, "discrete Gaussian noise on counts", DiscreteGaussian(noise * rows, rows, rounds), rows
             )
         )
-
-
-def _rho(event: Event) -> float:
-    """About the zCDP cost of all planned releases: from their Renyi divergence at order 2."""
-    return event.count * float(event.renyi(np.array([2.0]))[0]) / 2
 
 
 @dataclass(frozen=True)
