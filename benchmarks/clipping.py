@@ -23,6 +23,7 @@ from genwright.privacy.clipping import Engine
 from genwright.privacy.noise import gaussian
 from genwright.training.devices import set_threads
 from genwright.training.gradients import plain
+from genwright.training.private import set_noisy
 
 GREY = DataSpec("grid", (1, 28, 28))
 
@@ -102,8 +103,7 @@ def steps(model: GenerativeModel, batch: Batch) -> tuple[Callable[[], None], Cal
     engine = Engine(model, phase)
     optimizer = torch.optim.AdamW(getattr(model, phase.updates).parameters(), lr=1e-4, fused=True)
 
-    sizes = [p.numel() for p in engine.parameters.values()]
-    numbers = sum(sizes)
+    noise = torch.empty(sum(p.numel() for p in engine.parameters.values()))
 
     def plain_step() -> None:
         plain(model, phase, batch, torch.float32)
@@ -112,9 +112,7 @@ def steps(model: GenerativeModel, batch: Batch) -> tuple[Callable[[], None], Cal
 
     def private_step() -> None:
         total = engine.clipped_gradient(batch, 1.0).total
-        noise = torch.randn(numbers).split(sizes)
-        for (name, parameter), drawn in zip(engine.parameters.items(), noise, strict=True):
-            parameter.grad = total[name].add_(drawn.view(parameter.shape)).div_(len(batch))
+        set_noisy(engine.parameters, total, noise.normal_(), len(batch))
         optimizer.step()
         optimizer.zero_grad()
 

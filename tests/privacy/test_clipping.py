@@ -403,7 +403,7 @@ def test_a_norm_is_never_too_small_where_places_cancel():
     uses_ = uses.Product(lambda g: g, x[:, None], flipped=True)
     gradients = norms.Gradients(torch.Size((200, 300)), ((uses_, torch.ones(1, 1, 64, 200)),))
     exact = gradients.each(folded=True).double().norm() ** 2
-    assert float(gradients.norms(norms.Method("gram"))[0]) >= float(exact)
+    assert float(gradients.norms(norms.Method("gram"), norms.Lengths())[0]) >= float(exact)
 
 
 def test_examples_that_are_not_finite_add_nothing():

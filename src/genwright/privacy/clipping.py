@@ -12,6 +12,8 @@ import logging
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import reduce
+from operator import add
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -21,7 +23,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from genwright.contract import BEGIN, Batch, DataSpec, GenerativeModel, Phase
 from genwright.errors import GenwrightError
 from genwright.privacy.layers import KNOWN
-from genwright.privacy.norms import Gradients, Method, fastest, forked, weighted
+from genwright.privacy.norms import Gradients, Lengths, Method, fastest, forked, weighted
 from genwright.privacy.tape import Tape, UnknownUse
 
 Way = Literal["tape", "vmap", "loop"]
@@ -71,6 +73,8 @@ class Engine:
         self.reason = ""
         named = getattr(model, phase.updates).named_parameters()
         self.parameters: dict[str, nn.Parameter] = {name: p for name, p in named if p.requires_grad}
+        moved = set(map(id, self.parameters.values()))
+        self.constants = [*model.buffers(), *(p for p in model.parameters() if id(p) not in moved)]
         self.methods: dict[Any, Method] = {}
 
     def check(self, spec: DataSpec) -> None:
@@ -143,21 +147,20 @@ class Engine:
         return _added(self._one_by_one(way, part, clip_norm) for part in _split(batch, size * self.draws))
 
     def _taped(self, batch: Batch, clip_norm: float) -> Clipped:
-        tracked = {id(p) for p in self.parameters.values()}
-        constants = [*self.model.buffers(), *(p for p in self.model.parameters() if id(p) not in tracked)]
-        tape = Tape(self.parameters.values(), constants, len(batch) // self.draws, self.draws, KNOWN)
-        with tape:
-            objective = self._objective(batch)
+        tape = Tape(self.parameters.values(), self.constants, len(batch) // self.draws, self.draws, KNOWN)
+        with self._autocast(batch), tape:
+            terms = self.model.loss(self.phase, batch)
+        objective = self._added_up(terms)
         found, made = tape.gradients(objective)
         with torch.no_grad():
-            squared = objective.new_zeros(tape.examples) if made is None else made.norms()
+            squared = [objective.new_zeros(tape.examples) if made is None else made.norms()]
             stored: dict[int, Tensor | None] = {}
-            room = MOST_STORED
+            room, lengths = MOST_STORED, Lengths()
             for key, gradients in found.items():
-                norms, stored[key] = gradients.norms(self._method(key, gradients, room))
+                square, stored[key] = gradients.norms(self._method(key, gradients, room), lengths)
                 room -= 0 if stored[key] is None else gradients.numbers
-                squared = squared + norms  # not in place: the loss may be of another type than the weights
-            norms = squared.sqrt()
+                squared.append(square)
+            norms = torch.stack(squared).sum(0).sqrt()
             factors = (clip_norm / norms).clamp(max=1)
             totals = {key: weighted(gradients, stored[key], factors) for key, gradients in found.items()}
             if made is not None:
@@ -169,9 +172,11 @@ class Engine:
 
     def _method(self, parameter: int, gradients: Gradients, room: int) -> Method:
         """The fastest, by the parameter and the number of examples to a factor of two."""
-        key = (parameter, gradients.examples.bit_length(), len(gradients.uses), gradients.direct)
+        if gradients.direct:
+            return Method()
+        key = (parameter, gradients.examples.bit_length(), len(gradients.uses))
         method = self.methods.get(key) or self.methods.setdefault(key, fastest(gradients))
-        too_much = method.norm == "stored" and gradients.numbers > room and not gradients.direct
+        too_much = method.norm == "stored" and gradients.numbers > room
         return method._replace(norm="discarded") if too_much else method
 
     def _one_by_one(self, way: Way, batch: Batch, clip_norm: float) -> Clipped:
@@ -201,11 +206,16 @@ class Engine:
         return {name.removeprefix(prefix): g.detach() for name, g in found.items()}
 
     def _objective(self, batch: Batch) -> Tensor:
+        with self._autocast(batch):
+            return self._added_up(self.model.loss(self.phase, batch))
+
+    def _autocast(self, batch: Batch) -> torch.autocast:
+        return torch.autocast(batch.x.device.type, dtype=self.precision, enabled=self.precision is not torch.float32)
+
+    def _added_up(self, terms: Mapping[str, Tensor]) -> Tensor:
         """The sum over examples of the mean over their draws."""
-        with torch.autocast(batch.x.device.type, dtype=self.precision, enabled=self.precision is not torch.float32):
-            terms = self.model.loss(self.phase, batch).values()
-        sums = [term.to(torch.promote_types(term.dtype, torch.float32)).sum() for term in terms]
-        return torch.stack(sums).sum() / self.draws
+        total = reduce(add, (term.to(torch.promote_types(term.dtype, torch.float32)).sum() for term in terms.values()))
+        return total if self.draws == 1 else total / self.draws
 
 
 class _Objective(nn.Module):

@@ -35,6 +35,23 @@ class Method(NamedTuple):
     """Convolutions fold the examples into groups; else they are products over unfolded places."""
 
 
+class Lengths:
+    """Squared lengths of vectors along the last axis, found once for the same memory: a weight and a bias have the same
+    output gradients."""
+
+    def __init__(self) -> None:
+        self.known: dict[
+            tuple[int, int, int], tuple[Tensor, Tensor]
+        ] = {}  # with the vectors: their memory is not reused
+
+    def squared(self, vectors: Tensor) -> Tensor:
+        """(..., n) -> (...)."""
+        key = vectors.data_ptr(), vectors.shape[-1], vectors.numel() if vectors.is_contiguous() else -1
+        if key not in self.known or key[2] < 0:
+            self.known[key] = vectors, torch.linalg.vector_norm(vectors, dim=-1).square()
+        return self.known[key][1].view(vectors.shape[:-1])
+
+
 @dataclass(frozen=True)
 class Gradients:
     """All uses of one parameter in a batch, each with its arranged output gradient, (B, ...)."""
@@ -72,16 +89,16 @@ class Gradients:
 
     def total(self, factors: Tensor) -> Tensor:
         """Their sum, each times its factor, (B,)."""
-        totals = [use.total(g * factors.view(-1, *[1] * (g.ndim - 1)), self.shape) for use, g in self.uses]
+        totals = [use.total(g, self.shape, factors) for use, g in self.uses]
         return totals[0] if len(totals) == 1 else torch.stack(totals).sum(0)
 
-    def norms(self, method: Method) -> tuple[Tensor, Tensor | None]:
+    def norms(self, method: Method, lengths: Lengths) -> tuple[Tensor, Tensor | None]:
         """(B,) squared norms of the gradients, and the gradients themselves if they are stored."""
         if method.norm == "gram":
-            return self._gram(), None
+            return self._gram(lengths), None
         if method.norm == "stored":
             stored = self.each(method.folded)
-            return _squared(stored), stored
+            return (lengths.squared(stored) if stored.ndim == 2 else _squared(stored)), stored
         parts = chunks(self.examples, math.prod(self.shape))
         return torch.cat([_squared(self.part(rows).each(method.folded)) for rows in parts]), None
 
@@ -117,12 +134,12 @@ class Gradients:
         uses = ((use if isinstance(use, Direct) else replace(use, x=use.x[rows]), g[rows]) for use, g in self.uses)
         return Gradients(self.shape, tuple(uses))
 
-    def _gram(self) -> Tensor:
+    def _gram(self, lengths: Lengths) -> Tensor:
         """Squared norms of sums of outer products: of all pairs, the products of inner products."""
         sides = [use.sides(g, self.shape) for use, g in self.uses]  # type: ignore[union-attr]
         if len(sides) == 1 and sides[0][0].ndim == 4 and sides[0][0].shape[2] == 1:  # one product: norms multiply
-            left, right = (torch.linalg.vector_norm(side, dim=3) for side in sides[0])
-            return (left * right).flatten(1).square().sum(1)
+            left, right = (lengths.squared(side) for side in sides[0])
+            return (left * right).view(len(left), -1).sum(1)
         found = torch.zeros((), dtype=sides[0][1].dtype, device=sides[0][1].device)
         rounding = torch.finfo(found.dtype).eps
         for i, (left, right) in enumerate(sides):
@@ -231,7 +248,7 @@ def forked(device: torch.device) -> AbstractContextManager[None]:
 def _seconds(trial: Gradients, method: Method) -> float:
     def run() -> float:
         started = time.perf_counter()
-        squared, stored = trial.norms(method)
+        squared, stored = trial.norms(method, Lengths())
         weighted(trial, stored, squared)
         if squared.is_cuda:
             torch.cuda.synchronize()
@@ -244,6 +261,8 @@ def weighted(gradients: Gradients, stored: Tensor | None, factors: Tensor) -> Te
     """The sum over examples of their gradients, each times its factor: in the shape of the parameter."""
     if stored is None:
         return gradients.total(factors)
+    if stored.ndim == 2:
+        return factors @ stored
     flat, order = _dense(stored)
     total = (factors @ flat).view([stored.shape[axis] for axis in order])
     return total.permute([order.index(axis) for axis in range(1, stored.ndim)])

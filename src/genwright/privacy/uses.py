@@ -31,9 +31,9 @@ class Direct:
         convolutions: with the examples folded into groups, else as products over unfolded places."""
         return gradient.reshape(len(gradient), *shape)
 
-    def total(self, gradient: Tensor, shape: torch.Size) -> Tensor:
-        """The sum of the gradients of all examples."""
-        return gradient.sum(0).reshape(shape)
+    def total(self, gradient: Tensor, shape: torch.Size, factors: Tensor) -> Tensor:
+        """The sum of the gradients of all examples, each times its factor, (B,)."""
+        return (factors @ gradient.flatten(1)).reshape(shape)
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,11 @@ class Product:
     def each(self, gradient: Tensor, shape: torch.Size, folded: bool) -> Tensor:
         return _outer(*self.sides(gradient, shape), shape)
 
-    def total(self, gradient: Tensor, shape: torch.Size) -> Tensor:
-        left, right = self.sides(gradient, shape)
+    def total(self, gradient: Tensor, shape: torch.Size, factors: Tensor) -> Tensor:
+        sides = list(self.sides(gradient, shape))
+        narrow = sides[0].shape[-1] > sides[1].shape[-1]  # the right one: less is multiplied
+        sides[narrow] = _scaled(sides[narrow], factors)
+        left, right = sides
         if left.shape[1] == 1:
             return (left.flatten(0, 2).T @ right.flatten(0, 2)).view(shape)
         left, right = (side.transpose(0, 1).flatten(1, 2) for side in (left, right))
@@ -78,8 +81,8 @@ class Lookup:
         made = gradient.new_zeros(len(self.x) * shape[0], shape[1])
         return made.index_add_(0, (self.x + first[:, None]).flatten(), gradient.flatten(0, 2)).view(-1, *shape)
 
-    def total(self, gradient: Tensor, shape: torch.Size) -> Tensor:
-        return gradient.new_zeros(shape).index_add_(0, self.x.flatten(), gradient.flatten(0, 2))
+    def total(self, gradient: Tensor, shape: torch.Size, factors: Tensor) -> Tensor:
+        return gradient.new_zeros(shape).index_add_(0, self.x.flatten(), _scaled(gradient, factors).flatten(0, 2))
 
 
 @dataclass(frozen=True)
@@ -122,8 +125,8 @@ class Convolution:
         made = made.view(*self.x.shape[:2], *shape)
         return made.sum(1) if self.x.shape[1] > 1 else made[:, 0]
 
-    def total(self, gradient: Tensor, shape: torch.Size) -> Tensor:
-        return self._backward(gradient.flatten(0, 1), self.x.flatten(0, 1), shape, self.groups)
+    def total(self, gradient: Tensor, shape: torch.Size, factors: Tensor) -> Tensor:
+        return self._backward(_scaled(gradient, factors).flatten(0, 1), self.x.flatten(0, 1), shape, self.groups)
 
     def _backward(self, g: Tensor, x: Tensor, shape: Sequence[int], groups: int) -> Tensor:
         weight = x.new_empty(1).expand(*shape)  # only its shape counts
@@ -136,3 +139,8 @@ Use = Direct | Product | Lookup | Convolution
 
 def _outer(left: Tensor, right: Tensor, shape: torch.Size) -> Tensor:
     return (left.mT @ right).reshape(len(left), *shape)
+
+
+def _scaled(t: Tensor, factors: Tensor) -> Tensor:
+    """(B, ...), each example times its factor."""
+    return t * factors.view(-1, *[1] * (t.ndim - 1))

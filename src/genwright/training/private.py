@@ -5,11 +5,12 @@ The loop asks for a batch, then for its gradient. How examples are clipped is in
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from genwright.contract import Batch, DataSpec, GenerativeModel, Phase
 from genwright.privacy.clipping import Engine, repeated
@@ -85,7 +86,14 @@ class Private:
         assert isinstance(entry.event, SampledGaussian)
         engine = self.engines[phase.name]
         total = engine.clipped_gradient(batch, self.clip_norm).total
-        deviation = entry.event.noise_multiplier * self.clip_norm
-        for name, parameter in engine.parameters.items():
-            noise = torch.from_numpy(gaussian(parameter.numel(), self.source)).to(parameter).view_as(parameter)
-            parameter.grad = (total[name] + deviation * noise) / self.batch_size
+        numbers = sum(parameter.numel() for parameter in engine.parameters.values())
+        noise = torch.from_numpy(gaussian(numbers, self.source))
+        set_noisy(engine.parameters, total, entry.event.noise_multiplier * self.clip_norm * noise, self.batch_size)
+
+
+def set_noisy(parameters: Mapping[str, nn.Parameter], total: Mapping[str, Tensor], noise: Tensor, size: float) -> None:
+    """Set `.grad` to the totals with noise, (numbers of all,), divided by `size`: all in one piece, which is passed over once."""
+    flat = torch.cat([total[name].flatten() for name in parameters])
+    flat.add_(noise.to(flat)).div_(size)
+    for parameter, own in zip(parameters.values(), flat.split([p.numel() for p in parameters.values()]), strict=True):
+        parameter.grad = own.view_as(parameter)
