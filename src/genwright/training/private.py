@@ -92,7 +92,7 @@ class Private:
 
 
 def set_noisy(parameters: Mapping[str, nn.Parameter], total: Mapping[str, Tensor], noise: Tensor, size: float) -> None:
-    """Set `.grad` to the totals with noise, (numbers of all,), divided by `size`: all in one piece, which is passed over once."""
+    """Set `.grad` to the totals with noise, (numbers of all,), divided by `size`: in one piece, which takes few calls."""
     flat = torch.cat([total[name].flatten() for name in parameters])
     flat.add_(noise.to(flat)).div_(size)
     for parameter, own in zip(parameters.values(), flat.split([p.numel() for p in parameters.values()]), strict=True):
