@@ -49,7 +49,8 @@ def kernel(queries: Tensor, keys: Tensor, values: Tensor, *, causal: bool = Fals
 class _Attended(torch.autograd.Function):
     """Vaswani et al. 2017, equation 1, block by block of queries; its gradients as in Dao et al. 2022, appendix B.2.
 
-    Head by head, so that products read and write the parts where they lie: nothing is copied to lie side by side.
+    Head by head, so that products read the parts where they lie. What they give is copied to where it belongs: written there
+    at once, it would be one small product after another, which several threads cannot share.
     """
 
     @staticmethod
@@ -67,7 +68,7 @@ class _Attended(torch.autograd.Function):
                 seen = keys[:, :end].mT
                 scores = torch.baddbmm(hidden[:, start:end, :end], queries[:, start:end], seen, alpha=size**-0.5)
                 kept.append(scores.softmax(-1))
-                torch.bmm(kept[-1], values[:, :end], out=out[:, start:end, head])
+                out[:, start:end, head] = torch.bmm(kept[-1], values[:, :end])
         ctx.save_for_backward(parts, turns, known, scale, *kept)
         return out
 
@@ -78,15 +79,17 @@ class _Attended(torch.autograd.Function):
         of_parts = gradient.new_empty(parts.shape)
         for head in reversed(range(heads)):
             queries, keys, values = _of_head(head, known, parts)
+            of_queries, of_keys, of_values = (of_parts[:, :, part * heads + head] for part in range(3))
             for start, end in reversed(_blocks(places)):
                 own, share = gradient[:, start:end, head], kept.pop()
                 of_scores = torch.bmm(own, values[:, :end].mT)
                 of_scores = torch._softmax_backward_data(of_scores, share, -1, share.dtype)
-                torch.bmm(of_scores, keys[:, :end], out=of_parts[:, start:end, head])
-                of_keys, of_values = (of_parts[:, :end, (1 + part) * heads + head] for part in range(2))
-                new = float(end < places)  # the first block in this order reaches all places
-                of_keys.baddbmm_(of_scores.mT, queries[:, start:end], beta=new)
-                of_values.baddbmm_(share.mT, own, beta=new)
+                of_queries[:, start:end] = torch.bmm(of_scores, keys[:, :end])
+                for to, left, right in ((of_keys, of_scores, queries[:, start:end]), (of_values, share, own)):
+                    if end == places:  # the first block in this order reaches all places
+                        to.copy_(torch.bmm(left.mT, right))
+                    else:
+                        to[:, :end] += torch.bmm(left.mT, right)
         of_known = of_parts[:, :, : 2 * heads]
         along = torch.linalg.vecdot(of_known, known)[..., None] / -size
         of_known.addcmul_(known, along)
