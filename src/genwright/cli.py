@@ -163,7 +163,7 @@ def _suiting(words: list[str]) -> str:
         if not value and not word.startswith("-") and os.path.exists(word):
             from genwright.modalities import default_model
 
-            return default_model(word)
+            return default_model(word, (each.removeprefix("--").partition("=")[0] for each in words))
     return DEFAULT_MODEL
 
 

@@ -49,7 +49,7 @@ def complete(data: Any, given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _suiting(data: Any, given: Mapping[str, Any]) -> str:
     """The default model; of tables under a guarantee, the one that is best there."""
-    usual = default_model(data)
+    usual = default_model(data, (key for key, value in given.items() if value))
     private = float(given.get("epsilon") or 0) > 0 and MODELS[usual].kind == "row"
     return PRIVATE_MODEL if private else usual
 

@@ -40,6 +40,7 @@ THRESHOLDS = 0.1  # share of delta for the discovery of categories
 SIZE, SIZE_SHARE = "number of rows, for the size of batches", 0.01
 CLASSES_SHARE = 0.02  # of the budget, for how often each class of images occurs
 LEDGER = "ledger.json"
+RELEASED = ("codec.json", "checkpoints")  # what a run has after it paid for something
 # Examples worked on at once: a piece that fits the cache takes half the time, and a third of the memory.
 FEW = {"grid": 64, "tokens": 32}
 PRIVATE_MODEL = {"row": "mixture", "grid": "flow", "tokens": "gpt"}  # what to take for data of the kind
@@ -81,9 +82,8 @@ def _mixes(model: type[GenerativeModel] | GenerativeModel) -> bool:
 def _refuse(refused: Mapping[str, Any], other: str) -> None:
     for what, asked in refused.items():
         if asked:
-            raise GenwrightError(
-                "GW-0601", f"{what} cannot go with --epsilon", f"Leave it out, or take --model {other}."
-            )
+            other_way = "Leave it out." if what.startswith("--") else f"Set it otherwise, or take --model {other}."
+            raise GenwrightError("GW-0601", f"{what}: that cannot go with --epsilon", other_way)
 
 
 def public_extent(settings: Train, found: Extent) -> Extent:
@@ -109,12 +109,19 @@ class Guard:
 
     @classmethod
     def open(cls, settings: Train, folder: Path | None) -> Guard:
-        """The ledger in the folder (None: in memory), new or as it was left. GW-0607 if it is of another guarantee."""
+        """The ledger in the folder (None: in memory), new or as it was left. GW-0605 if it is of another guarantee, GW-0606 if
+        it is gone though something was released."""
         check_allowed(settings)
         wanted = guarantee_of(settings)
         single = UNITS[MODELS[model_name(settings)].kind]
         unit, most = (settings.unit, settings.privacy.most_rows) if settings.unit else (single, 1)
         path = folder / LEDGER if folder else None
+        if folder and path and not path.exists() and any((folder / trace).exists() for trace in RELEASED):
+            raise GenwrightError(
+                "GW-0606",
+                f"The privacy ledger {str(path)!r} is gone, and this run has released something",
+                "Restore it from a copy. Without it nobody knows what was released: do not train on these data again.",
+            )
         if path is None or not path.exists():
             return cls(PrivacyLedger(wanted, unit=unit, contributions=most, path=path), settings)
         ledger = PrivacyLedger.open(path)
@@ -123,9 +130,12 @@ class Guard:
         return cls(ledger, settings)
 
     def plan(self, dataset: Dataset) -> None:
-        """Plan all that can be known before anything is drawn: the codec's releases, then the model's. Once."""
-        if self.ledger.entries:
-            return
+        """Plan, once, all that can be known before anything is drawn: the codec's releases, then the model's."""
+        if not self.ledger.entries:
+            with self.ledger.at_once():
+                self._plan(dataset)
+
+    def _plan(self, dataset: Dataset) -> None:
         guarantee, given = self.ledger.guarantee, self.settings.privacy
         model: type[GenerativeModel] | GenerativeModel = MODELS[model_name(self.settings)].load()
         if isinstance(dataset, ImageSet):  # whose settings may choose networks and phases that mix examples

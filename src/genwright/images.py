@@ -85,7 +85,8 @@ class ImageSet:
         coded = codec.encode(pixels)
         chosen = split(len(coded), validation, seed=seed + 1)
         sides = (~chosen, chosen)
-        first, second = (Examples(coded[side], None if labels is None else labels[side]) for side in sides)
+        shares = codec.spec.class_shares
+        first, second = (Examples(coded[side], None if labels is None else labels[side], shares) for side in sides)
         return first, second
 
     def part(self, *, held: bool) -> tuple[np.ndarray, np.ndarray | None]:

@@ -5,7 +5,7 @@ Read `run.py` next for what a run can do, `dataset.py` for what a new kind of da
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from genwright.errors import GenwrightError
 from genwright.models import MODELS
 from genwright.run import FORMAT, Run
 
+SAYS_TEXTS = {"text.column", "text.separator"}  # whoever says where texts are has texts
 DEFAULT_MODELS = {"row": settings_layer.DEFAULT_MODEL, "grid": "flow", "tokens": "gpt"}
 
 
@@ -41,8 +42,11 @@ RUNS: dict[str, Callable[[], type[Run]]] = {"row": _table_run, "grid": _image_ru
 """The Run for each DataSpec kind, loaded when it is needed."""
 
 
-def default_model(data: Any) -> str:
-    """The model to take when the user names none: by what the data look like."""
+def default_model(data: Any, said: Iterable[str] = ()) -> str:
+    """The model to take when the user names none: by what the settings that are said are for, else by what the data look
+    like."""
+    if not SAYS_TEXTS.isdisjoint(said):
+        return DEFAULT_MODELS["tokens"]
     kind = "grid" if looks_like_images(data) else "tokens" if looks_like_texts(data) else "row"
     return DEFAULT_MODELS[kind]
 

@@ -151,6 +151,42 @@ def test_a_crash_between_payment_and_codec_ends_the_run_honestly(tmp_path, monke
     assert ledger_of(tmp_path / "run").epsilon_spent() > 0
 
 
+def test_a_plan_that_broke_off_is_no_plan(tmp_path, monkeypatch):
+    class Crash(Exception):
+        pass
+
+    def crash(*given, **more):
+        raise Crash
+
+    table().write_parquet(tmp_path / "people.parquet")
+    with monkeypatch.context() as patched:
+        patched.setattr(Mixture, "plan", staticmethod(crash))
+        with pytest.raises(Crash):
+            genwright.train(tmp_path / "people.parquet", out=tmp_path / "run", **SMALL)
+    assert not (tmp_path / "run" / "ledger.json").exists()
+    genwright.train(resume=tmp_path / "run", quiet=True, report=False)
+    assert 2.9 < ledger_of(tmp_path / "run").epsilon_spent() <= 3
+
+
+def test_a_run_whose_ledger_is_gone_does_not_go_on(tmp_path, monkeypatch):
+    class Crash(Exception):
+        pass
+
+    def crash(self, batches, ledger, **more):
+        raise Crash
+
+    table().write_parquet(tmp_path / "people.parquet")
+    with monkeypatch.context() as patched:
+        patched.setattr(Mixture, "fit", crash)
+        with pytest.raises(Crash):
+            genwright.train(tmp_path / "people.parquet", out=tmp_path / "run", **SMALL)
+    (tmp_path / "run" / "ledger.json").unlink()
+    with pytest.raises(GenwrightError, match="gone") as error:
+        genwright.train(resume=tmp_path / "run", quiet=True)
+    assert error.value.code == "GW-0606"
+    assert not (tmp_path / "run" / "ledger.json").exists()
+
+
 @pytest.mark.parametrize(
     ("given", "code"),
     [

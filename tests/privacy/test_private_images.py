@@ -16,6 +16,7 @@ from genwright.errors import GenwrightError
 from genwright.guarantee import SIZE, public_extent
 from genwright.images import ImageSet
 from genwright.model_presets import Extent
+from genwright.models.gan import GAN
 from genwright.networks.image_moments import SHARES
 from genwright.privacy.accounting import Guarantee
 from genwright.privacy.ledger import PrivacyLedger
@@ -159,3 +160,26 @@ def test_a_training_that_broke_off_does_not_pay_for_its_classes_again(tmp_path, 
     assert torch.equal(run.model.gaussians.mean, prepared["gaussians.mean"])
     assert run.model.gaussians.mean.abs().max() > 0
     assert PrivacyLedger.open(tmp_path / "run" / "ledger.json").epsilon_spent() <= 8.0
+
+
+def test_labels_of_steps_without_data_are_drawn_by_noisy_counts(monkeypatch, tmp_path):
+    """The generator of wgan-gp costs nothing: it may see neither true labels nor how many pictures there are."""
+    seen: list[torch.Tensor] = []
+    real = GAN.draw
+
+    def draw(self, phase, batch):
+        if not phase.reads_data:
+            seen.append(batch.condition)
+        return real(self, phase, batch)
+
+    monkeypatch.setattr(GAN, "draw", draw)
+    noisy = replace(ImageCodec.even((8, 8, 1), ("a", "b", "c")), counts=(0, 1, 3))
+    monkeypatch.setattr(ImageCodec, "fit", lambda *_, **__: noisy)
+    for n in (90, 40):
+        settings = {**SMALL, "training.batch_size": 64, **MODELS["wgan-gp"]}
+        genwright.train(arrays(n), model="wgan-gp", out=tmp_path / str(n), **settings)
+    labels = torch.cat(seen)
+    assert {len(one) for one in seen} == {64}
+    assert torch.equal(*labels.chunk(2)), "another number of pictures, the same labels"
+    assert set(labels.tolist()) == {1, 2}
+    assert 0.6 < float((labels == 2).float().mean()) < 0.9

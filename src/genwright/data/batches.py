@@ -59,6 +59,8 @@ class Examples:
     """(N, spans) uint8 or uint16 codes of rows, or (N, channels, height, width) uint8 pixels."""
     labels: np.ndarray | None = None
     """(N,) class labels."""
+    shares: tuple[float, ...] = ()
+    """How often each class occurs, as it may be told: under a guarantee by noisy counts."""
 
     def __len__(self) -> int:
         return len(self.x)
@@ -93,12 +95,11 @@ class Examples:
             yield self.batch(slice(start, start + size), device)
 
     def blank(self, size: int, device: torch.device, *, seed: int) -> Batch:
-        """A batch of nothing, for phases that read no data: zeros, under labels drawn as often as they occur."""
-        batch = self.batch(slice(0, 1), device)
-        x = batch.x.new_zeros(size, *batch.x.shape[1:])
-        if self.labels is None:
+        """A batch of nothing, for phases that read no data, not even labels: zeros, and labels drawn by the shares."""
+        x = torch.zeros(size, *self.x.shape[1:], dtype=torch.float32 if self.x.ndim > 2 else torch.int64, device=device)
+        if not self.shares:
             return Batch(x)
-        labels = np.random.default_rng(seed).choice(self.labels, size).astype(np.int64)
+        labels = np.random.default_rng(seed).choice(len(self.shares), size, p=self.shares)
         return Batch(x, torch.from_numpy(labels).to(device))
 
 

@@ -6,7 +6,8 @@ that a crash can only make the ledger report too much. Read `mechanisms.py` next
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,19 @@ class PrivacyLedger:
                 "Raise --epsilon, plan fewer releases or give them more noise.",
             )
         self._entries |= {entry.purpose: entry for entry in entries}
+        self._write()
+
+    @contextlib.contextmanager
+    def at_once(self) -> Iterator[None]:
+        """What is planned within is written together at the end; if that is not reached, nothing of it is planned."""
+        before, path, self.path = dict(self._entries), self.path, None
+        try:
+            yield
+        except BaseException:
+            self._entries = before
+            raise
+        finally:
+            self.path = path
         self._write()
 
     def plan_rest(self, entry_at: Callable[[float], Entry]) -> Entry:

@@ -226,7 +226,9 @@ class Loop:
         return phase.active[0] <= self.step / steps < phase.active[1] and self.step % phase.interval == 0
 
     def _batch(self, phase: Phase, place: int, progress: float) -> Batch:
-        size = min(self.settings.batch_size, len(self.examples))
+        size = self.settings.batch_size
+        if not self.private:  # under a guarantee the number of examples may not show
+            size = min(size, len(self.examples))
         if not phase.reads_data:
             batch = self.examples.blank(size, self.device, seed=_mix(self.seed, self.step))
             return replace(batch, progress=progress)
