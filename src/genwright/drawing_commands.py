@@ -114,7 +114,7 @@ def _line() -> str:
 
 
 def interpolate_command(settings: config.Interpolate) -> None:
-    run = _images(settings.run)
+    run = _of_kind(settings.run, "images")
     frames = run.interpolate(settings.steps, pairs=settings.pairs, label=settings.label or None, seed=settings.seed)
     path = Path(settings.out or run.folder / "samples" / f"interpolation-{settings.seed}.png")
     run.write_strips(path, frames)
@@ -122,7 +122,7 @@ def interpolate_command(settings: config.Interpolate) -> None:
 
 
 def edit_command(settings: config.Edit) -> None:
-    run = _images(settings.run)
+    run = _of_kind(settings.run, "images")
     label = settings.label or None
     frames = run.edit(settings.direction, reach=settings.reach, images=settings.images, label=label, seed=settings.seed)
     path = Path(settings.out or run.folder / "samples" / f"direction-{settings.direction}.png")
@@ -135,7 +135,7 @@ def reconstruct_command(settings: config.Reconstruct) -> None:
 
     from genwright.metrics.image_quality import psnr, ssim
 
-    run = _images(settings.run)
+    run = _of_kind(settings.run, "images")
     if not settings.images:
         raise GenwrightError("GW-0211", "There are no images to reconstruct", "Give a file, a folder or an archive.")
     given, made = run.reconstruct(settings.images, label=settings.label or None)
@@ -165,7 +165,7 @@ def export_command(settings: config.Export) -> None:
 
 
 def impute_command(settings: config.Impute) -> None:
-    run = open_named(settings.run)
+    run = _of_kind(settings.run, "rows")
     if not settings.file:
         raise GenwrightError("GW-0211", "There is no table to impute", "Give a file: genwright impute RUN FILE")
     source = Path(settings.file)
@@ -184,12 +184,10 @@ def open_named(path: str) -> Any:
     return open_run(path)
 
 
-def _images(path: str) -> Any:
-    from genwright.image_run import ImageRun
-
+def _of_kind(path: str, noun: str) -> Any:
     run = open_named(path)
-    if not isinstance(run, ImageRun):
-        raise GenwrightError("GW-0211", f"{path} is a run on a table, not on images", "Name a run on images.")
+    if run.noun != noun:
+        raise GenwrightError("GW-0211", f"{path} is a run on {run.noun}, not on {noun}", f"Name a run on {noun}.")
     return run
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -73,9 +73,12 @@ class Writer:
             tokens = self._drawn(given, _generator(self.device, seed, 0), one_message=True)
             yield self._cut(self._text(tokens[0, given.shape[1] :]))
             return
+        rule = self._rule(1)
+        seen: list[Tensor] = []
         drawn: list[int] = []
         shown = ""
-        for token in self._stream(given, _generator(self.device, seed, 0), one_message=True):
+        for token in self._stream(given, _generator(self.device, seed, 0), True, rule):
+            seen.append(token)
             if int(token) < self.codec.offset:
                 break
             drawn.append(int(token))
@@ -91,25 +94,24 @@ class Writer:
                 yield ready[len(shown) :]
                 shown = ready
         yield self._text(torch.tensor(drawn))[len(shown) :]
+        _check_complete(rule, torch.stack(seen, dim=1))
+
+    def _rule(self, texts: int) -> Allowed | None:
+        return self.constraint.start(texts, continued=self.continued) if self.constraint else None
 
     def _drawn(self, given: Tensor, generator: torch.Generator, one_message: bool) -> Tensor:
         """(B, P + t) prompts and what follows them."""
         if not self.model.streams:
             self._refuse_rules()
             return self.model.sample(len(given), condition=given, generator=generator).x
-        rule = self.constraint.start(len(given), continued=self.continued) if self.constraint else None
+        rule = self._rule(len(given))
         drawn: list[Tensor] = []
         for token in self._stream(given, generator, one_message, rule):
             drawn.append(token)
             if self.stop and len(drawn) % LOOKS == 0 and self._all_stopped(torch.stack(drawn, 1)):
                 break
         tokens = torch.stack(drawn, dim=1)
-        if rule and not (done := rule.complete(tokens)).all():
-            raise GenwrightError(
-                "GW-0179",
-                f"{int((~done).sum())} of {len(done)} texts were not complete after {tokens.shape[1]} tokens",
-                "Allow more tokens with --length, or a rule that allows shorter texts.",
-            )
+        _check_complete(rule, tokens)
         return torch.cat([given, tokens], dim=1)
 
     def _stream(
@@ -172,6 +174,15 @@ class _Turns:
         """As `networks.drawing.Allowed`."""
         last = tokens[:, -1] if tokens.shape[1] else self.prompts[:, -1]
         return self.masks[self.state[last]]
+
+
+def _check_complete(rule: Any, tokens: Tensor) -> None:
+    if rule and not (done := rule.complete(tokens)).all():
+        raise GenwrightError(
+            "GW-0179",
+            f"{int((~done).sum())} of {len(done)} texts were not complete after {tokens.shape[1]} tokens",
+            "Allow more tokens with --length, or a rule that allows shorter texts.",
+        )
 
 
 def _generator(device: torch.device, seed: int, index: int) -> torch.Generator:

@@ -91,7 +91,8 @@ class TextRun(Run):
     def pieces(self, messages: list[Message], *, seed: int = 0, **asked: Any) -> Iterator[str]:
         """What follows a conversation, or a text, as it is written; `asked` as for `sample`. The oldest messages are left out
         where all would fill the context."""
-        columns = self.codec.draw_conditions(1, np.random.default_rng([seed, 3]))[0] | _words(asked.pop("where", None))
+        drawn = self.codec.draw_conditions(1, np.random.default_rng([seed, 3]))[0]
+        columns = drawn | self._fixed(asked.pop("where", None))
         while True:
             prompt = self.codec.prompt(Document(tuple(messages), columns))
             if len(prompt) <= self.codec.context // 2 or len(messages) < 2:
@@ -119,11 +120,16 @@ class TextRun(Run):
 
     def _begun(self, prompts: Sequence[str], where: Mapping[str, Any] | None, seed: int) -> list[np.ndarray]:
         """Tokens that new texts begin with, one array for each prompt."""
-        codec, fixed = self.codec, _words(where)
-        for name, value in fixed.items():
-            codec.control(name, value)
+        codec, fixed = self.codec, self._fixed(where)
         conditions = codec.draw_conditions(len(prompts), np.random.default_rng([seed, 3]))
         return [self._tokens(prompt, {**drawn, **fixed}) for prompt, drawn in zip(prompts, conditions, strict=True)]
+
+    def _fixed(self, where: Mapping[str, Any] | None) -> dict[str, str]:
+        """What is asked for; GW-0198 for what there is not."""
+        fixed = {name: str(value) for name, value in (where or {}).items()}
+        for name, value in fixed.items():
+            self.codec.control(name, value)
+        return fixed
 
     def _tokens(self, prompt: str, columns: Mapping[str, str]) -> np.ndarray:
         codec = self.codec
@@ -242,7 +248,3 @@ class TextRun(Run):
             [document.messages[-1].content for document in train if document.messages[-1].role == ASSISTANT],
             labels(real),
         )
-
-
-def _words(where: Mapping[str, Any] | None) -> dict[str, str]:
-    return {name: str(value) for name, value in (where or {}).items()}

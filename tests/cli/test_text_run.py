@@ -11,9 +11,11 @@ import pytest
 import coded_texts
 import genwright
 from genwright.cli import main
+from genwright.config import Impute
 from genwright.data.documents import Document, Message, TextForm
 from genwright.data.text_writers import record, write_texts
 from genwright.data.texts import open_texts
+from genwright.drawing_commands import impute_command
 from genwright.errors import GenwrightError
 from genwright.metrics import text_canaries
 from genwright.text_measures import exposed, nats
@@ -233,6 +235,9 @@ def test_data_shows_what_would_be_read(tmp_path, capsys):
 )
 def test_files_without_texts_are_refused_and_leave_no_run(tmp_path, name, content, code):
     (tmp_path / name).write_bytes(content)
+    with pytest.raises(GenwrightError) as error:  # as the command does, which has to guess what the file is
+        genwright.train(tmp_path / name, out=tmp_path / "run", quiet=True)
+    assert error.value.code in (code, "GW-0102", "GW-0105")
     with pytest.raises(GenwrightError) as error:
         trained(tmp_path / name, tmp_path / "run")
     assert error.value.code == code
@@ -309,6 +314,26 @@ def test_pieces_of_a_text_are_the_text(conditional):
         assert len(pieces) > 1
         cut = "".join(conditional.pieces(prompt, seed=seed, where={"theme": "street"}, stop=("e",)))
         assert cut == "".join(pieces).partition("e")[0]
+
+
+def test_pieces_obey_what_whole_texts_obey(conditional):
+    begun = conditional.begun("")
+    text = "".join(conditional.pieces(begun, regex="(rain|snow) [0-9]{2}"))
+    assert re.fullmatch("(rain|snow) [0-9]{2}", text)
+    for asked, code in (
+        ({"regex": "[a-z]{200}"}, "GW-0179"),
+        ({"where": {"theme": "moon"}}, "GW-0198"),
+        ({"where": {"them": "x"}}, "GW-0198"),
+    ):
+        with pytest.raises(GenwrightError) as error:
+            list(conditional.pieces(begun, **asked))
+        assert error.value.code == code
+
+
+def test_a_run_on_texts_has_no_cells_to_impute(conditional, tmp_path):
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(GenwrightError, match="is a run on texts, not on rows"):
+        impute_command(Impute(run=str(conditional.folder), file=str(tmp_path / "t.csv")))
 
 
 def test_the_terminal_shows_texts_and_talks(conditional, talks, capsys, monkeypatch):

@@ -5,10 +5,13 @@ Read `documents.py` for what a document is, `duplicates.py` and `personal.py` fo
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import polars as pl
 
 from genwright.data.archives import is_archive
 from genwright.data.documents import Document, TextForm, TextSource
@@ -53,7 +56,8 @@ def open_texts(data: Any, *, column: str = "", conditions: str = "", separator: 
 
 def looks_like_texts(data: Any) -> bool:
     """Whether data of which nothing is said are texts: a list of str, .txt or .md (but no table in such a file), a folder
-    or archive of them without pictures, JSON lines with texts or messages. Cheap, and never an error."""
+    or archive of them without pictures, a table whose columns have the names of texts or messages. Cheap, and never an
+    error."""
     if isinstance(data, list | tuple):
         return bool(data) and all(isinstance(item, str | Document) for item in data[:100])
     if not isinstance(data, str | Path):
@@ -64,10 +68,18 @@ def looks_like_texts(data: Any) -> bool:
             return holds_texts(path) and not holds_images(path)
         if not path.is_file():
             return False
-        if split_name(path)[0] in JSON_SUFFIXES:
-            return _has_texts(path)
+        kind = _TABLES.get(split_name(path)[0])
+        if kind:
+            return names_texts(_columns(path, kind))
         return is_text(path.name) and not _is_table(path)
-    except (GenwrightError, OSError, ValueError, RecursionError):  # whoever opens it will be told
+    except (
+        GenwrightError,
+        OSError,
+        ValueError,
+        RecursionError,
+        csv.Error,
+        pl.exceptions.PolarsError,
+    ):  # whoever opens it will be told
         return False
 
 
@@ -84,16 +96,20 @@ def _from_list(data: Sequence[Any]) -> TextSource:
     return TextSource("list", TextForm("list"), conditions, _documents=lambda: iter(documents))
 
 
-def _has_texts(path: Path) -> bool:
-    """Whether the first object of JSON lines has the columns of texts."""
-    line = next(raw_blocks(path)).split(b"\n", 1)[0]
+def _columns(path: Path, kind: str) -> list[str]:
+    """The names of a table's columns, by its schema or its first line."""
+    if kind == "parquet":
+        return list(pl.read_parquet_schema(path))
+    line = next(raw_blocks(path), b"").split(b"\n", 1)[0].decode("utf-8-sig", errors="ignore")
+    if kind == "csv":
+        return next(csv.reader([line.strip()], delimiter=max("\t;|,", key=line.count)), [])
     found = json.loads(line)
-    return isinstance(found, dict) and names_texts(list(found))
+    return list(found) if isinstance(found, dict) else []
 
 
 def _is_table(path: Path) -> bool:
     """Whether the first lines hold the same number of tabs, semicolons or bars, or of two commas or more."""
-    head = next(raw_blocks(path))[: 1 << 16].decode("utf-8", errors="ignore")
+    head = next(raw_blocks(path), b"")[: 1 << 16].decode("utf-8", errors="ignore")
     lines = [line for line in head.splitlines()[:20] if line.strip()]
     counts = {mark: {line.count(mark) for line in lines} for mark in "\t;|,"}
     least = {mark: min(found) for mark, found in counts.items() if len(found) == 1}
