@@ -34,6 +34,9 @@ def complete(data: Any, given: Mapping[str, Any]) -> dict[str, Any]:
     given = {"model": model, **settings_layer.from_environment(model=model), **given, "data": name}
     if begun:
         given = {**_of_start(begun, model), **given}
+    elif model == "gpt" and int(given.get("model.rank") or 0):
+        what = "Adapters (--model.rank) tune weights that have learned, and a new gpt has none"
+        raise GenwrightError("GW-0214", what, "Give --start RUN, or leave out --model.rank.")
     for key in OF_TABLES:
         if given.get(key) and MODELS[settings_layer.named_model(given)].kind != "row":
             raise GenwrightError(

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from genwright.errors import GenwrightError
+
 Settings = Mapping[str, object]
 NO_SETTINGS: Settings = {}
 FEW_COLUMNS = 10  # tables with more are gone through less often
@@ -261,7 +263,10 @@ def pretrained_follow(given: Settings) -> Settings:
     """With the folder, downloaded where that was asked for, and its tokeniser."""
     from genwright.networks.foreign import local_folder
 
-    path = local_folder(str(given.get("model.folder", ""))).absolute()
+    if not given.get("model.folder"):
+        fix = "Give --model.folder, with config.json, the weights and the tokeniser in it."
+        raise GenwrightError("GW-0202", "The model pretrained starts from a folder, and none is named", fix)
+    path = local_folder(str(given["model.folder"])).absolute()
     given = _private_follow(**{"training.batch_size": 256, "steps": 200})(given)
     return {"text.tokeniser": f"folder:{path}", "text.learn": "answers", **given, "model.folder": str(path)}
 

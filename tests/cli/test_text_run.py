@@ -376,3 +376,11 @@ def test_a_run_is_tuned_further_with_its_tokens_and_its_network(conditional, tmp
     with pytest.raises(GenwrightError) as error:
         genwright.train(texts, start=str(conditional.folder), model="ngram", out=tmp_path / "x", quiet=True)
     assert error.value.code == "GW-0214"
+
+
+def test_what_has_nothing_to_tune_says_so(tmp_path):
+    for given, code in (({"model": "gpt", "model.rank": 4}, "GW-0214"), ({"model": "pretrained"}, "GW-0202")):
+        with pytest.raises(GenwrightError) as error:
+            genwright.train(["One.", "Two."], out=tmp_path / "run", quiet=True, **given)
+        assert error.value.code == code
+        assert not (tmp_path / "run").exists()

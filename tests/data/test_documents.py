@@ -272,3 +272,13 @@ def test_the_large_real_texts(large_data):
     source = open_texts(large_data / "dialogue" / "banking77_train.csv.gz")
     assert source.conditions == ("category",)
     assert len({document.columns["category"] for document in source.documents()}) == 77
+
+
+def test_conditions_that_files_do_not_have_are_refused(tmp_path):
+    folder(tmp_path, {"t/sad/a.txt": b"Rain.", "t/glad/a.txt": b"Sun."})
+    assert open_texts(tmp_path / "t").conditions == ("folder",)
+    assert open_texts(tmp_path / "t", conditions="folder").conditions == ("folder",)
+    assert open_texts(tmp_path / "t", conditions="none").conditions == ()
+    for path in ("t", "t/sad/a.txt"):
+        with pytest.raises(GenwrightError, match=r"GW-0172.*'mood'"):
+            open_texts(tmp_path / path, conditions="mood")

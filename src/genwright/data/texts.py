@@ -48,10 +48,22 @@ def open_texts(data: Any, *, column: str = "", conditions: str = "", separator: 
         what = f"{str(data)[:200]!r} is no file or folder"
         raise GenwrightError("GW-0174", what, "Check the path; a text itself is given in a list")
     if path.is_dir() or is_archive(path):
-        return from_folder(path, separator)
+        return _conditioned(from_folder(path, separator), conditions)
     if kind := _TABLES.get(split_name(path)[0]):
         return from_table(open_table(path), column, conditions, kind)
-    return from_file(path, separator)
+    return _conditioned(from_file(path, separator), conditions)
+
+
+def _conditioned(source: TextSource, conditions: str) -> TextSource:
+    """With the conditions that are named, of those that files and folders have. GW-0172 for others."""
+    if conditions == "none":
+        source.conditions = ()
+    for name in filter(None, (each.strip() for each in conditions.split(",") if conditions != "none")):
+        if name not in source.conditions:
+            has = f"only {', '.join(source.conditions)}" if source.conditions else "none"
+            what = f"{source.name!r} has no condition {name!r}: texts in files have {has}"
+            raise GenwrightError("GW-0172", what, "Leave out --text.conditions, or give a table")
+    return source
 
 
 def looks_like_texts(data: Any) -> bool:
