@@ -27,7 +27,7 @@ from genwright.model_presets import Extent
 from genwright.models import MODELS
 from genwright.privacy.accounting import Guarantee, calibrate, default_delta
 from genwright.privacy.events import Pure, SampledGaussian
-from genwright.privacy.ledger import Entry, PrivacyLedger
+from genwright.privacy.ledger import ANSWERS, Entry, PrivacyLedger
 from genwright.privacy.noise import discrete_laplace
 from genwright.run import build_model
 from genwright.settings import model_name
@@ -40,7 +40,7 @@ THRESHOLDS = 0.1  # share of delta for the discovery of categories
 SIZE, SIZE_SHARE = "number of rows, for the size of batches", 0.01
 CLASSES_SHARE = 0.02  # of the budget, for how often each class of images occurs
 LEDGER = "ledger.json"
-RELEASED = ("codec.json", "checkpoints")  # what a run has after it paid for something
+RELEASED = ("codec.json", "checkpoints", ANSWERS)  # what a run has after it paid for something
 # Examples worked on at once: a piece that fits the cache takes half the time, and a third of the memory.
 FEW = {"grid": 64, "tokens": 32}
 PRIVATE_MODEL = {"row": "mixture", "grid": "flow", "tokens": "gpt"}  # what to take for data of the kind
@@ -220,10 +220,16 @@ class Guard:
 
     def _noisy_size(self, rows: int) -> int:
         """The number of rows with noise of the geometric mechanism (Ghosh, Roughgarden, Sundararajan 2012)."""
+        answers = self.ledger.answers
+        before = answers.again(SIZE)
+        if before is not None:
+            return int(before)
         entry = self.ledger.spend(SIZE)
         assert isinstance(entry.event, Pure)
         parts = max(1, int(entry.event.epsilon * 2**20))  # rounded down: a little more noise
-        return max(1, rows + int(discrete_laplace(1, self.ledger.contributions * 2**20, parts)[0]))
+        found = max(1, rows + int(discrete_laplace(1, self.ledger.contributions * 2**20, parts)[0]))
+        answers.keep(SIZE, found)
+        return found
 
     def facts(self) -> dict[str, Any]:
         """What the card and the report say of the guarantee."""

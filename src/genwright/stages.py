@@ -265,6 +265,8 @@ class Stages:
             seconds={name: round(value, 2) for name, value in self.seconds.items()},
             files={name: sha256(folder / name) for name in names},
         )
+        if self.guard:
+            self.guard.ledger.answers.forget()
         for name in ("codec", "model"):
             self.run.__dict__.pop(name, None)
 

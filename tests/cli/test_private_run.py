@@ -130,8 +130,44 @@ def test_what_a_crash_had_paid_stays_paid_and_the_codec_is_kept(tmp_path, monkey
     assert after.epsilon_spent() <= 3
 
 
-def test_a_crash_between_payment_and_codec_ends_the_run_honestly(tmp_path, monkeypatch):
-    from genwright.codecs import private_table
+def test_what_was_answered_before_a_crash_is_answered_again(tmp_path, monkeypatch):
+    """Stopped at each of its releases in turn, a training ends as one that was not: nothing is paid twice, nothing is lost."""
+    from genwright.privacy import marginals
+
+    class Crash(Exception):
+        pass
+
+    noisy_counts = marginals.noisy_counts
+    table().write_parquet(tmp_path / "people.parquet")
+    asked, stop_at = 0, 1
+
+    def counted(*given, **more):
+        nonlocal asked, stop_at
+        asked += 1
+        if asked == stop_at:
+            asked, stop_at = 0, stop_at + 2
+            raise Crash
+        return noisy_counts(*given, **more)
+
+    monkeypatch.setattr(marginals, "noisy_counts", counted)
+    resume, crashes, spent = {}, 0, 0.0
+    while True:
+        try:
+            given = resume or {"data": tmp_path / "people.parquet", "out": tmp_path / "run", "report": False, **SMALL}
+            run = genwright.train(**given)
+            break
+        except Crash:
+            crashes, resume = crashes + 1, {"resume": tmp_path / "run", "quiet": True}
+            assert ledger_of(tmp_path / "run").epsilon_spent() >= spent
+            spent = ledger_of(tmp_path / "run").epsilon_spent()
+    assert crashes > 4
+    pairs = ledger_of(run.folder).entry(marginals.PAIRS)
+    assert pairs.spent == pairs.event.count, "every release that was planned was used"
+    assert not (run.folder / "answers.jsonl").exists()
+
+
+def test_a_crash_between_payment_and_answer_ends_the_run_honestly(tmp_path, monkeypatch):
+    from genwright.privacy import mechanisms
 
     class Crash(Exception):
         pass
@@ -140,11 +176,10 @@ def test_a_crash_between_payment_and_codec_ends_the_run_honestly(tmp_path, monke
         raise Crash
 
     table().write_parquet(tmp_path / "people.parquet")
-    quantiles = private_table.private_quantiles
-    monkeypatch.setattr(private_table, "private_quantiles", crash)
-    with pytest.raises(Crash):
-        genwright.train(tmp_path / "people.parquet", out=tmp_path / "run", **SMALL)
-    monkeypatch.setattr(private_table, "private_quantiles", quantiles)
+    with monkeypatch.context() as patched:
+        patched.setattr(mechanisms, "_noise", crash)
+        with pytest.raises(Crash):
+            genwright.train(tmp_path / "people.parquet", out=tmp_path / "run", **SMALL)
     with pytest.raises(GenwrightError) as error:
         genwright.train(resume=tmp_path / "run", quiet=True)
     assert error.value.code == "GW-0604"

@@ -167,3 +167,43 @@ def test_values_of_units_with_several_rows_need_noise_for_all_of_them():
         with pytest.raises(GenwrightError, match=r"GW-0609.*3 are used"):
             refused()
     assert ledger.remaining("it") == LEVELS
+
+
+def test_a_later_process_gets_the_answers_of_an_earlier_one_unpaid(tmp_path):
+    """Of every kind, exactly, in their order; what was not answered yet is paid for."""
+    values = np.random.default_rng(0).normal(40, 10, 2000)
+    scores = np.array([0.0, 50.0, 3.0])
+    asked = {
+        "counts": (
+            lambda book: noisy_counts(np.array([[5, 7], [9, 1]]), book, "counts"),
+            DiscreteGaussian(3.0, count=2),
+        ),
+        "missing": (lambda book: missing_rate(values > 45, book, "missing"), DiscreteGaussian(3.0)),
+        "vector": (lambda book: noisy_vector(values[:9].reshape(3, 3), book, "vector"), Gaussian(2.0)),
+        "bounds": (lambda book: private_bounds(values, book, "bounds"), DiscreteGaussian(3.0)),
+        "quantiles": (
+            lambda book: private_quantiles(values, (0, 100), [0.1, 0.5], book, "quantiles"),
+            DiscreteGaussian(3.0, count=LEVELS),
+        ),
+        "labels": (lambda book: discover(["a"] * 90 + ["b"] * 70, book, "labels"), DiscreteGaussian(3.0)),
+        "choice": (lambda book: select(scores, 1.0, book, "choice"), ZeroConcentrated(0.1)),
+    }
+    book = PrivacyLedger(Guarantee(1e4, 0.5), path=tmp_path / "ledger.json")
+    book.plan(
+        *(Entry(name, "noise", event, 1, 1e-3 if name == "labels" else 0.0) for name, (_, event) in asked.items())
+    )
+    before = {name: ask(book) for name, (ask, _) in asked.items()}
+    with (tmp_path / "answers.jsonl").open("a") as file:
+        file.write('["counts", {"arr')  # killed as it wrote the next
+    later = PrivacyLedger.open(tmp_path / "ledger.json")
+    assert later.remaining("counts") == 2, "one is to be given again, one was never asked for"
+    for name, (ask, _) in asked.items():
+        again = ask(later)
+        assert type(again) is type(before[name])
+        assert np.array_equal(again, before[name]) if not isinstance(again, dict) else again == before[name]
+    assert [entry.spent for entry in later.entries] == [entry.spent for entry in book.entries]
+    asked["counts"][0](later)
+    assert later.entry("counts").spent == 2
+    assert PrivacyLedger.open(tmp_path / "ledger.json").answers.waiting("counts") == 2
+    with pytest.raises(GenwrightError, match="GW-0604"):
+        asked["counts"][0](later)

@@ -17,10 +17,12 @@ import numpy as np
 from genwright.errors import GenwrightError, did_you_mean
 from genwright.folder import read_json, write_json
 from genwright.privacy.accounting import Guarantee, calibrate, epsilon, keeps, rho_of
+from genwright.privacy.answers import Answers
 from genwright.privacy.events import Event, event_from_json, event_to_json
 
 FORMAT = 1
 ADJACENCY = "add-remove"
+ANSWERS = "answers.jsonl"
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class PrivacyLedger:
         self.unit = unit
         self.contributions = contributions
         self.path = path
+        self.answers = Answers(path and path.with_name(ANSWERS))
         self._entries: dict[str, Entry] = {}
         self._prepaid: dict[str, int] = {}  # paid in advance by this process; what a crash loses stays paid
 
@@ -162,7 +165,8 @@ class PrivacyLedger:
     def remaining(self, purpose: str) -> int:
         """How many releases the plan still allows."""
         entry = self.entry(purpose)
-        return entry.event.count - entry.spent + self._prepaid.get(purpose, 0)
+        unused = self._prepaid.get(purpose, 0) + self.answers.waiting(purpose)
+        return entry.event.count - entry.spent + unused
 
     def settle(self) -> None:
         """Take back what was paid in advance in blocks and never released: for a run that ends in good order."""
@@ -225,7 +229,7 @@ class PrivacyLedger:
                 if entry.purpose in ledger._entries or not 0 <= entry.spent <= entry.event.count:
                     raise ValueError(f"the entry {entry.purpose!r}")
                 ledger._entries[entry.purpose] = entry
-            ledger.path = path
+            ledger.path, ledger.answers = path, Answers(path and path.with_name(ANSWERS))
         except (KeyError, TypeError, ValueError, GenwrightError) as error:
             raise GenwrightError(
                 "GW-0606",

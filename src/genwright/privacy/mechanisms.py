@@ -1,4 +1,5 @@
-"""What may look at private data: each function pays the ledger first, then draws its noise, then answers.
+"""What may look at private data: each function pays the ledger first, then draws its noise, then answers;
+what it answered in a training that was killed, it answers again.
 
 The noise is what the entry of the ledger says, so that what is paid and what is drawn cannot differ. Arrays hold the
 values of units whose contributions the caller has bounded: no unit has more than `ledger.contributions` of them.
@@ -17,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from genwright.errors import GenwrightError
 from genwright.privacy.accounting import count_noise
+from genwright.privacy.answers import remembered
 from genwright.privacy.events import DiscreteGaussian, Event, Gaussian, Pure, ZeroConcentrated
 from genwright.privacy.ledger import Entry, PrivacyLedger
 from genwright.privacy.noise import Source, discrete_gaussian, discrete_laplace, gaussian, system_source, uniform
@@ -39,6 +41,7 @@ def counts_entry(purpose: str, rho: float, *, sensitivity: int = 1, releases: in
     return Entry(purpose, "discrete Gaussian noise on counts", event, sensitivity, delta)
 
 
+@remembered
 def noisy_counts(
     counts: ArrayLike, ledger: PrivacyLedger, purpose: str, *, releases: int = 1, source: Source = system_source
 ) -> NDArray[np.int64]:
@@ -58,6 +61,7 @@ def private_count(rows: int, ledger: PrivacyLedger, purpose: str, *, source: Sou
     return max(0, int(noisy_counts(np.array([rows]), ledger, purpose, source=source)[0]))
 
 
+@remembered
 def missing_rate(
     missing: NDArray[np.bool_], ledger: PrivacyLedger, purpose: str, *, source: Source = system_source
 ) -> float:
@@ -68,6 +72,7 @@ def missing_rate(
     return float(noisy[0] / noisy.sum()) if noisy.sum() else 0.0
 
 
+@remembered
 def noisy_vector(
     vector: ArrayLike, ledger: PrivacyLedger, purpose: str, *, source: Source = system_source
 ) -> NDArray[np.float64]:
@@ -84,6 +89,7 @@ def noisy_vector(
     return np.rint((exact + sigma * gaussian(exact.size, source).reshape(exact.shape)) / grid) * grid
 
 
+@remembered
 def private_bounds(
     values: NDArray[np.float64], ledger: PrivacyLedger, purpose: str, *, source: Source = system_source
 ) -> tuple[float, float]:
@@ -110,6 +116,7 @@ def private_bounds(
     return -_edge(-low, up=True) if low < 0 else _edge(low), _edge(high, up=True) if high > 0 else -_edge(-high)
 
 
+@remembered
 def private_quantiles(
     values: NDArray[np.float64],
     bounds: tuple[float, float],
@@ -141,6 +148,7 @@ def private_quantiles(
     return np.array([low + (high - low) * _descend(tree, share, 3 * deviation(entry)) for share in shares])
 
 
+@remembered
 def discover(
     values: Iterable[Label], ledger: PrivacyLedger, purpose: str, *, source: Source = system_source
 ) -> dict[Label, int]:
@@ -172,6 +180,7 @@ def threshold(entry: Entry) -> int:
     return rows + int(np.argmax(rows * above <= entry.delta))
 
 
+@remembered
 def select(
     scores: NDArray[np.float64],
     sensitivity: float,
