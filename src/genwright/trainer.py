@@ -126,5 +126,8 @@ def _more_steps(run: Run, given: Mapping[str, Any], steps: Any) -> int | None:
         raise GenwrightError("GW-0208", f"Cannot resume to {text!r} steps", "Say how many more, as --steps +500.")
     if not MODELS[str(given.get("model.name", settings_layer.DEFAULT_MODEL))].load().phases:
         raise GenwrightError("GW-0208", "This model has no steps to add", "Leave out --steps.")
+    if run.settings.epsilon:
+        what = "The steps of a training under a guarantee are planned before the first, and there are no more"
+        raise GenwrightError("GW-0208", what, "Leave out --steps.")
     planned = run.settings.steps
     return (run.state.get("outcome", {}).get("steps") or planned) + int(text[1:])

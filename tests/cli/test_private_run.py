@@ -106,6 +106,10 @@ def test_a_private_training_by_steps(tmp_path):
     for line in (run.folder / "log.jsonl").read_text().splitlines():
         assert set(json.loads(line)) <= {"step", "time", "rate"}
     assert len(run.sample(10)) == 10
+    before = (run.folder / "run.toml").read_text()
+    with pytest.raises(GenwrightError, match="GW-0208"):
+        genwright.train(resume=run.folder, steps="+5", quiet=True)
+    assert (run.folder / "run.toml").read_text() == before
 
 
 def test_what_a_crash_had_paid_stays_paid_and_the_codec_is_kept(tmp_path, monkeypatch):
