@@ -28,7 +28,7 @@ def build(name: str, seed: int = 0, **given: object) -> GenerativeModel:
         settings = dataclasses.replace(settings, folder=str(folders.letters()), rank=2)
     small = {key: value for key, value in TINY.items() if key in own and not (key == "levels" and name == "pixel-ar")}
     torch.manual_seed(seed)
-    return build_model(name, dataclasses.replace(settings, **small, **given), spec_of(name))
+    return build_model(name, dataclasses.replace(settings, **{**small, **given}), spec_of(name))
 
 
 def spec_of(name: str) -> DataSpec:

@@ -28,6 +28,23 @@ def ledger_of(folder) -> PrivacyLedger:
     return PrivacyLedger.open(Path(folder) / "ledger.json")
 
 
+class Crash(Exception):
+    """What ends a training in the middle."""
+
+
+def crashed(folder, monkeypatch, place, function) -> None:
+    """A training in `folder / "run"` that ended as it called a function of that place, which is whole again."""
+
+    def crash(*given, **more):
+        raise Crash
+
+    table().write_parquet(folder / "people.parquet")
+    with monkeypatch.context() as patched:
+        patched.setattr(place, function, crash)
+        with pytest.raises(Crash):
+            genwright.train(folder / "people.parquet", out=folder / "run", **SMALL)
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("private")
@@ -113,21 +130,9 @@ def test_a_private_training_by_steps(tmp_path):
 
 
 def test_what_a_crash_had_paid_stays_paid_and_the_codec_is_kept(tmp_path, monkeypatch):
-    class Crash(Exception):
-        pass
-
-    fit = Mixture.fit
-
-    def crash(self, batches, ledger, **more):
-        raise Crash
-
-    table().write_parquet(tmp_path / "people.parquet")
-    monkeypatch.setattr(Mixture, "fit", crash)
-    with pytest.raises(Crash):
-        genwright.train(tmp_path / "people.parquet", out=tmp_path / "run", **SMALL)
+    crashed(tmp_path, monkeypatch, Mixture, "fit")
     before = {entry.purpose: entry.spent for entry in ledger_of(tmp_path / "run").entries}
     assert before["number of rows"] == 1
-    monkeypatch.setattr(Mixture, "fit", fit)
     genwright.train(resume=tmp_path / "run", quiet=True)
     after = ledger_of(tmp_path / "run")
     assert all(after.entry(purpose).spent == spent for purpose, spent in before.items() if spent)
@@ -137,9 +142,6 @@ def test_what_a_crash_had_paid_stays_paid_and_the_codec_is_kept(tmp_path, monkey
 def test_what_was_answered_before_a_crash_is_answered_again(tmp_path, monkeypatch):
     """Stopped at each of its releases in turn, a training ends as one that was not: nothing is paid twice, nothing is lost."""
     from genwright.privacy import marginals
-
-    class Crash(Exception):
-        pass
 
     noisy_counts = marginals.noisy_counts
     table().write_parquet(tmp_path / "people.parquet")
@@ -173,17 +175,7 @@ def test_what_was_answered_before_a_crash_is_answered_again(tmp_path, monkeypatc
 def test_a_crash_between_payment_and_answer_ends_the_run_honestly(tmp_path, monkeypatch):
     from genwright.privacy import mechanisms
 
-    class Crash(Exception):
-        pass
-
-    def crash(*given, **more):
-        raise Crash
-
-    table().write_parquet(tmp_path / "people.parquet")
-    with monkeypatch.context() as patched:
-        patched.setattr(mechanisms, "_noise", crash)
-        with pytest.raises(Crash):
-            genwright.train(tmp_path / "people.parquet", out=tmp_path / "run", **SMALL)
+    crashed(tmp_path, monkeypatch, mechanisms, "_noise")
     with pytest.raises(GenwrightError) as error:
         genwright.train(resume=tmp_path / "run", quiet=True)
     assert error.value.code == "GW-0604"
@@ -191,34 +183,14 @@ def test_a_crash_between_payment_and_answer_ends_the_run_honestly(tmp_path, monk
 
 
 def test_a_plan_that_broke_off_is_no_plan(tmp_path, monkeypatch):
-    class Crash(Exception):
-        pass
-
-    def crash(*given, **more):
-        raise Crash
-
-    table().write_parquet(tmp_path / "people.parquet")
-    with monkeypatch.context() as patched:
-        patched.setattr(Mixture, "plan", staticmethod(crash))
-        with pytest.raises(Crash):
-            genwright.train(tmp_path / "people.parquet", out=tmp_path / "run", **SMALL)
+    crashed(tmp_path, monkeypatch, Mixture, "plan")
     assert not (tmp_path / "run" / "ledger.json").exists()
     genwright.train(resume=tmp_path / "run", quiet=True, report=False)
     assert 2.9 < ledger_of(tmp_path / "run").epsilon_spent() <= 3
 
 
 def test_a_run_whose_ledger_is_gone_does_not_go_on(tmp_path, monkeypatch):
-    class Crash(Exception):
-        pass
-
-    def crash(self, batches, ledger, **more):
-        raise Crash
-
-    table().write_parquet(tmp_path / "people.parquet")
-    with monkeypatch.context() as patched:
-        patched.setattr(Mixture, "fit", crash)
-        with pytest.raises(Crash):
-            genwright.train(tmp_path / "people.parquet", out=tmp_path / "run", **SMALL)
+    crashed(tmp_path, monkeypatch, Mixture, "fit")
     (tmp_path / "run" / "ledger.json").unlink()
     with pytest.raises(GenwrightError, match="gone") as error:
         genwright.train(resume=tmp_path / "run", quiet=True)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+import coded
 from genwright.contract import Batch, DataSpec
 from genwright.models.flow import Flow
 from genwright.networks import image_moments
@@ -73,6 +74,12 @@ def test_an_untrained_flow_draws_the_gaussians():
         own = real.x[real.condition == each].flatten(1)
         assert torch.allclose(made[label == each].mean(0), own.mean(0), atol=0.03)
         assert torch.allclose(made[label == each].T.cov(), own.T.cov(), atol=0.02)
+
+
+def test_without_components_a_flow_has_no_gaussians():
+    model = coded.build("flow", components=0)
+    assert not model.prepares
+    assert {name.partition(".")[0] for name in model.state_dict()} == {"net"}
 
 
 def test_with_little_noise_a_noisy_fit_is_the_exact_one():

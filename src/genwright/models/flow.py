@@ -54,7 +54,7 @@ class Flow(GenerativeModel):
             self.phases = (Phase("velocity", updates="net", mixes_examples=True),)
         channels, *sides = spec.shape
         self.prepares = components > 0
-        self.gaussians = ImageGaussians(spec.shape, spec.classes, components)
+        self.gaussians = ImageGaussians(spec.shape, spec.classes, components) if self.prepares else None
         while not patch or (patch < 8 and max(sides) > FINEST * patch and patch * 2 <= min(sides)):
             patch = max(2 * patch, 1)
         self.net = UNet(channels, width, levels=levels, depth=depth, patch=patch, classes=spec.classes)
@@ -66,6 +66,7 @@ class Flow(GenerativeModel):
 
     def prepare(self, batches: Iterable[Batch], ledger: Any) -> None:
         """Fit the Gaussians."""
+        assert self.gaussians is not None
         self.gaussians.fit(batches, ledger)
 
     def draw(self, phase: Phase, batch: Batch) -> Batch:
@@ -87,7 +88,7 @@ class Flow(GenerativeModel):
 
     def _velocity(self, x: Tensor, time: Tensor, label: Tensor) -> Tensor:
         """The network's part is on the scale of what the Gaussians cannot tell, about 1 at all times."""
-        if not self.prepares:
+        if self.gaussians is None:
             return self.net(x, time, label)
         base, error = self.gaussians.velocity(x, time, label)
         return base + error * self.net(x, time, label)

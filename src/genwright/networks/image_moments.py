@@ -101,18 +101,13 @@ def moments(
         for apart, _ in residuals():
             products.addmm_(apart.T, apart)
         products, noise = noisy.symmetric(PRODUCTS, products, largest)
-        edge = (
-            math.sqrt(2 * size) * noise / float(counts.sum())
-        )  # of variances that noise alone makes: Wigner's semicircle
+        edge = math.sqrt(2 * size) * noise / float(counts.sum())  # what noise alone has at most: Wigner's semicircle
         axes, variance, trace = _leading(products / counts.sum(), components, edge)
     else:
         whole = torch.cat([apart.float() for apart, _ in residuals()])
         _, values, vectors = torch.svd_lowrank(whole, q=min(components, len(whole)), niter=4)
-        axes, variance, trace = (
-            vectors.double().T,
-            values.double() ** 2 / len(whole),
-            float(whole.square().sum()) / len(whole),
-        )
+        axes, variance = vectors.double().T, values.double() ** 2 / len(whole)
+        trace = float(whole.square().sum()) / len(whole)
     k = len(axes)
     rest = max((trace - float(variance.sum())) / max(size - k, 1), LEAST)
     if ledger:
@@ -218,9 +213,8 @@ def _gathered(batches: Iterable[Batch], *, everything: bool) -> tuple[Tensor, Te
                 fold = _Fold(fold.shape, fold.side + 1)
         chosen = torch.arange(-at % apart, len(batch), apart)
         kept.append(fold(batch.x.cpu()[chosen]))
-        labels.append(
-            (torch.zeros(len(batch), dtype=torch.int64) if batch.condition is None else batch.condition.cpu())[chosen]
-        )
+        label = torch.zeros(len(batch), dtype=torch.int64) if batch.condition is None else batch.condition.cpu()
+        labels.append(label[chosen])
         at += len(batch)
         while not everything and sum(map(torch.numel, kept)) > MOST:
             x, label = torch.cat(kept), torch.cat(labels)

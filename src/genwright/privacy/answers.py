@@ -17,6 +17,8 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
+from genwright.folder import disk_error
+
 Given = ParamSpec("Given")
 Answer = TypeVar("Answer")
 
@@ -46,11 +48,14 @@ class Answers:
         """Write down an answer, as JSON has it, and how many releases it took: on disk when this returns."""
         if self.path is None:
             return
-        with self.path.open("ab") as file:
-            file.truncate(self.whole)
-            self.whole += file.write(json.dumps([purpose, answer, releases]).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with self.path.open("ab") as file:
+                file.truncate(self.whole)
+                self.whole += file.write(json.dumps([purpose, answer, releases]).encode() + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise disk_error(error, self.path) from error
 
     def forget(self) -> None:
         """When nothing will be asked again."""

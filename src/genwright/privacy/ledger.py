@@ -62,7 +62,7 @@ class PrivacyLedger:
             raise GenwrightError(
                 "GW-0602", f"A unit of {unit!r} cannot have {contributions} rows", "A row is one row; others have some."
             )
-        if path is not None and path.exists():
+        if path is not None and (path.exists() or path.with_name(ANSWERS).exists()):
             raise GenwrightError(
                 "GW-0605",
                 f"There is a privacy ledger at {str(path)!r}",

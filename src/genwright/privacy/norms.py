@@ -46,8 +46,10 @@ class Lengths:
 
     def squared(self, vectors: Tensor) -> Tensor:
         """(..., n) -> (...)."""
-        key = vectors.data_ptr(), vectors.shape[-1], vectors.numel() if vectors.is_contiguous() else -1
-        if key not in self.known or key[2] < 0:
+        if not vectors.is_contiguous():  # others may begin at the same place
+            return torch.linalg.vector_norm(vectors, dim=-1).square()
+        key = vectors.data_ptr(), vectors.numel(), vectors.shape[-1]
+        if key not in self.known:
             self.known[key] = vectors, torch.linalg.vector_norm(vectors, dim=-1).square()
         return self.known[key][1].view(vectors.shape[:-1])
 
