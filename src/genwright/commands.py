@@ -31,6 +31,7 @@ from genwright.rules_command import show_rules
 
 def train_command(given: dict[str, Any], actions: dict[str, Any]) -> None:
     from genwright import trainer
+    from genwright.given import check_choice
 
     quiet = bool(actions.get("quiet"))
     if "resume" in actions:
@@ -44,6 +45,7 @@ def train_command(given: dict[str, Any], actions: dict[str, Any]) -> None:
         data = given.pop("data", "")
         if not data:
             raise GenwrightError("GW-0207", "There is nothing to train on", "Give a file: genwright train data.csv")
+        check_choice(given)
         if actions.get("dry-run"):
             from genwright.planning import plan
 
@@ -126,7 +128,7 @@ def compare_command(settings: config.Compare, shared: dict[str, Any]) -> None:
         target=settings.target or None,
         out=settings.out or None,
         seed=settings.seed,
-        **shared,
+        **{**shared, **({"epsilon": settings.epsilon} if settings.epsilon else {})},
     )
     print(table)
     if table.page:
@@ -206,7 +208,8 @@ def _show_texts(name: str) -> None:
         texts = TextSet.open(name, settings, advance)
     codec = texts.fit_codec(settings)
     count, size = len(texts.findings.sizes), texts.values
-    print(f"{count:,} documents of {size / max(count, 1):,.0f} bytes on average, {size:,} in all")
+    documents = f"{count:,} documents of {size / count:,.0f} bytes on average, {size:,} in all"
+    print(documents if count > 1 else f"1 document of {size:,} bytes")
     print(f"Tokens: {codec.spec.vocabulary:,} pieces ({settings.text.tokeniser}), context of {codec.context}")
     for condition, values in codec.values.items():
         print(f"Condition {condition}: {', '.join(values[:12])}{', ...' if len(values) > 12 else ''}")
@@ -273,7 +276,8 @@ def _show_ledger(run: Any) -> None:
     rows = ledger.table()
     grid = Grid(*rows[0])
     for row in rows:
-        grid.add_row(*(f"{value:.5g}" if isinstance(value, float) else str(value) for value in row.values()))
+        cells = ("" if value is None else value for value in row.values())
+        grid.add_row(*(f"{cell:.5g}" if isinstance(cell, float) else str(cell) for cell in cells))
     Console(width=None if sys.stdout.isatty() else 160).print(grid)
     guarantee = ledger.guarantee
     print(
@@ -281,6 +285,7 @@ def _show_ledger(run: Any) -> None:
         f"Guarantee: epsilon {guarantee.epsilon:g} at delta {guarantee.delta:g}."
     )
     print(f"Planned: epsilon {ledger.epsilon_planned():.4f}. Spent so far: epsilon {ledger.epsilon_spent():.4f}.")
+    print(f"All digits, for another accountant: {path}")
 
 
 def demo_command(settings: config.Demo) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from genwright import settings as settings_layer
 from genwright.data.image_writers import thumbnail
 from genwright.errors import GenwrightError, did_you_mean
 from genwright.folder import next_free, write_text
@@ -68,12 +69,13 @@ def compare(
 
     `shared`: more settings of all trainings, with dots for nested ones, such as holdout=0.2 or **{"images.size": 32}.
     `preset`: of the trainings; empty: the steps of "best" for tables, else the networks of "quick", as larger ones
-    learn too little in minutes.
+    learn too little in minutes. GW-0601 with `epsilon`: train each model with it, and compare the finished runs.
 
     Trained models, and finished runs with `out`, leave comparison.html in the folder. Runs of different data are refused
     (GW-0213): their numbers would not be comparable.
     """
     folder = Path(out) if out else None
+    _refuse_guarantee({**settings_layer.from_environment(), **shared} if models else shared)
     if models:
         if len(runs) != 1:
             raise GenwrightError("GW-0213", "Models are compared on one data set", "Give one file and --models a,b,c.")
@@ -97,11 +99,20 @@ def compare(
     return _written(found, opened, folder) if folder else found
 
 
+def _refuse_guarantee(given: Mapping[str, Any]) -> None:
+    if settings_layer.build({"epsilon": given.get("epsilon") or 0}).epsilon:
+        raise GenwrightError(
+            "GW-0601",
+            "Models are compared under one time budget, and to time their steps is to look at private batches: that cannot "
+            "go with --epsilon",
+            "Train each with genwright train --epsilon, then compare the finished runs: genwright compare RUN RUN. Mind that "
+            "guarantees of several runs on the same data add up.",
+        )
+
+
 def table(runs: Sequence[Run]) -> Comparison:
     """The comparison of finished runs."""
-    prints = {
-        (run.state["data"]["fingerprint"], run.settings.test, run.settings.holdout, run.settings.seed) for run in runs
-    }
+    prints = {(run.state["data"]["fingerprint"], _hold_out(run)) for run in runs}
     if len({fingerprint for fingerprint, *_ in prints}) > 1:
         raise GenwrightError("GW-0213", "The runs were trained on different data", "Compare runs of the same data.")
     reports = [_report(run) for run in runs]
@@ -117,8 +128,25 @@ def table(runs: Sequence[Run]) -> Comparison:
     for part in ("training", "total"):
         rows.append((f"seconds, {part}", *(_number(run.state["seconds"].get(part)) for run in runs), "-", "-", "lower"))
     rows.append(("memory, MB", *(_number(run.state.get("memory_mb")) for run in runs), "-", "-", "lower"))
-    note = "" if len(prints) == 1 else "Note: the runs do not share one hold-out; floors differ."
+    guarantees = [run.facts().get("privacy", {}) for run in runs]
+    spent = [each.get("spent") for each in guarantees]
+    if any(spent):
+        rows.append(("epsilon spent", *map(_number, spent), "-", "-", "lower"))
+    notes = {
+        "the runs do not share one hold-out; floors differ.": len(prints) > 1,
+        "epsilon is at another delta, or for another unit.": len({(g["delta"], g["unit"]) for g in guarantees if g})
+        > 1,
+        "guarantees of runs on the same data add up.": sum(map(bool, spent)) > 1,
+        "scores look at real data outside of any guarantee, and so does whoever chooses a run by them.": any(spent),
+    }
+    note = "\n".join(f"Note: {sentence}" for sentence, holds in notes.items() if holds)
     return Comparison(("metric", *names, "floor", "copycat", "better"), tuple(rows), note)
+
+
+def _hold_out(run: Run) -> tuple[Any, ...]:
+    """What decides which examples a run is judged by: under a guarantee their own content, else the seed."""
+    given = run.settings
+    return (given.test, given.holdout, given.unit if given.epsilon else given.seed, bool(given.epsilon))
 
 
 def _train_each(

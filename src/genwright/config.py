@@ -67,7 +67,7 @@ class TrainingSettings:
         0.995, "memory of the averaged weights that ship; 0: the last weights ship", low=0, high=0.99999
     )
     validation: float = setting(0.05, "share of training rows kept to choose the snapshot that ships", low=0, high=0.5)
-    select_every: int = setting(50, "steps between looks at the validation slice", low=1)
+    select_every: int = setting(50, "steps between looks at the validation slice; 0: only at the end", low=0)
     checkpoint_every: int = setting(250, "steps between checkpoints", low=1)
     precision: str = setting(
         "auto", "arithmetic of the forward pass; auto: bf16 where the processor has it", choices=("auto", "f32", "bf16")
@@ -171,6 +171,8 @@ class Chat:
     min_p: str = setting("", "only tokens with this share of the likeliest one's probability; empty: as trained")
     repetition: str = setting("", "above 1: tokens that were drawn lately come less; empty: as trained")
     length: str = setting("", "tokens of an answer at most; empty: as trained")
+    guidance: str = setting("", "above 1: answers are pushed towards --where; empty: as trained")
+    stop: tuple[str, ...] = setting((), "answers end before this string; may be given several times")
     where: tuple[str, ...] = setting((), "conditions, as COLUMN=VALUE; may be given several times")
     seed: int = setting(0, "seed of the first answer; each next one has another", low=0)
 
@@ -211,6 +213,7 @@ class Compare:
     target: str = setting("", "column to predict in the utility test")
     out: str = setting("", "folder for the runs and comparison.html; empty: runs/compare-<name of the data>-<number>")
     seed: int = setting(0, "seed of every training", low=0)
+    epsilon: float = setting(0.0, "not here: train each model with --epsilon, then compare the runs", low=0)
 
 
 # Settings of a training, and sections of them, that are the same for all models: `compare` hands them on.
@@ -306,18 +309,19 @@ class Info:
 
 @dataclass(frozen=True)
 class Audit:
-    """Attack a run on a table, and say what the attack proves of its epsilon beside what the run claims.
+    """Attack a run, and say what the attack proves of its epsilon beside what the run claims.
 
-    The run is trained once more by its own settings, on its data and on canaries: made-up rows, each of which a coin puts in
-    or leaves out. Then the model is asked which ones it saw. So many right guesses are too unlikely below a certain epsilon:
-    that is the lower bound. It may be far below the truth, since another attack may do better; above the claim, it
-    refutes it, and the command ends with exit status 1. An audit takes about as long as the training did. It looks at the
-    data outside of any guarantee, so its finding, audit.json in the run's folder, is no part of a release.
+    The run is trained once more by its own settings, on its data and on canaries: made-up rows, images or texts, each of
+    which a coin puts in or leaves out. Then the model is asked which ones it saw. So many right guesses are too unlikely
+    below a certain epsilon: that is the lower bound. It may be far below the truth, since another attack may do better;
+    above the claim, it refutes it, and the command ends with exit status 1. An audit takes about as long as the training
+    did. It looks at the data outside of any guarantee, so its finding, audit.json in the run's folder, is no part of a
+    release.
     """
 
     run: str = setting("", "folder of the run", positional=True)
     canaries: int = setting(
-        1000, "rows to plant or not: more show more, up to about a tenth of the table", low=20, high=1_000_000
+        1000, "examples to plant or not: more show more, up to about a tenth of the data", low=20, high=1_000_000
     )
     data: str = setting("", "the training data; empty: where they were")
     seed: int = setting(0, "seed of the canaries and their coins", low=0)

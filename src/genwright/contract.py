@@ -200,6 +200,15 @@ class GenerativeModel(nn.Module, ABC):
         """Of tokens: what each token but the first costs, (B, tokens - 1), and whether the loss counts it."""
         raise NotImplementedError(f"{type(self).__name__} does not tell the cost of single tokens")
 
+    def familiarity(self, batch: Batch) -> Tensor | None:
+        """(B,) how much examples are like those it learned from, where it can say so without draws: by a density, or by what a
+        critic thinks of them. None: its loss tells."""
+        return None
+
+    def states(self, batch: Batch) -> Tensor:
+        """Of tokens: what the network makes of each token of a window and those before it, (B, tokens, width)."""
+        raise NotImplementedError(f"{type(self).__name__} has no network that reads tokens")
+
     def latents(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """n latent vectors, (n, ...), of the distribution that `decode` expects."""
         raise NotImplementedError(f"{type(self).__name__} has no latent vectors")

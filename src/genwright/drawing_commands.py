@@ -46,9 +46,16 @@ def sample_command(settings: config.Sample) -> None:
     n = len(asked["prompts"]) or settings.n
     if settings.out == "-" and run.noun == "texts":
         return _write_to_terminal(run, n, settings.seed, given)
+    pace = ""
     with Progress().phase("Sampling", n) as advance:
-        run.write_samples(path, n, seed=settings.seed, advance=advance, **given)
-    print(f"{n:,} {run.noun} in {path} ({time.monotonic() - started:.1f} s)")
+
+        def told(done: int, total: int | None = None, note: str = "") -> None:
+            nonlocal pace
+            pace = f", {note}" if note else ""
+            advance(done, n if total is None else total, note)
+
+        run.write_samples(path, n, seed=settings.seed, advance=told, **given)
+    print(f"{n:,} {run.noun} in {path} ({time.monotonic() - started:.1f} s{pace})")
 
 
 def _write_to_terminal(run: Any, n: int, seed: int, given: dict[str, Any]) -> None:
@@ -57,9 +64,10 @@ def _write_to_terminal(run: Any, n: int, seed: int, given: dict[str, Any]) -> No
     for place, prompt in enumerate(prompts):
         if place:
             print("\n")
+        pieces = run.pieces(run.begun(prompt), seed=seed + place, **given)  # what is wrong with `given` is said here
         if not run.codec.roles:
             print(prompt, end="", flush=True)
-        for piece in run.pieces(run.begun(prompt), seed=seed + place, **given):
+        for piece in pieces:
             print(piece, end="", flush=True)
     print()
 
@@ -75,7 +83,10 @@ def _schema(name: str) -> dict[str, Any]:
     try:
         found = json.loads(Path(name).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise GenwrightError("GW-0177", f"The JSON schema {name!r} cannot be read ({error})", "Mend it.") from None
+        why = error.strerror if isinstance(error, OSError) else error
+        raise GenwrightError(
+            "GW-0177", f"The JSON schema {name!r} cannot be read: {why}", "Give a file of JSON, an object."
+        ) from None
     if not isinstance(found, dict):
         raise GenwrightError("GW-0177", f"{name!r} is no JSON schema, which is an object", "Write {...}.")
     return found
@@ -88,8 +99,8 @@ def chat_command(settings: config.Chat) -> None:
     run = open_named(settings.run)
     if not isinstance(run, TextRun):
         raise GenwrightError("GW-0211", f"{settings.run} is no run on texts", "Name a run on texts.")
-    names = ("temperature", "top_k", "top_p", "min_p", "repetition", "length")
-    asked = {name: value for name in names if (value := getattr(settings, name))}
+    names = ("temperature", "top_k", "top_p", "min_p", "repetition", "length", "guidance", "stop")
+    asked: dict[str, Any] = {name: value for name in names if (value := getattr(settings, name))}
     asked["where"] = dict(_condition(text) for text in settings.where)
     said = [Message(SYSTEM, settings.system)] if settings.system else []
     talking = bool(run.codec.roles)

@@ -21,6 +21,7 @@ from genwright.run import Run
 PRIVATE_MODEL = "mixture"
 OF_TABLES = ("rules", "unit")
 PATHS = ("data", "test", "schema", "rules", "start")
+CHOOSING = ("training.validation", "training.select_every")  # how a snapshot is chosen by its score on real examples
 
 
 def complete(data: Any, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -32,6 +33,8 @@ def complete(data: Any, given: Mapping[str, Any]) -> dict[str, Any]:
     named = given.get("model.name") or given.get("model") or settings_layer.environment_model()
     model = str(named or (settings_layer.model_name(begun.settings) if begun else _suiting(data, given)))
     given = {"model": model, **settings_layer.from_environment(model=model), **given, "data": name}
+    if float(given.get("epsilon") or 0):
+        given = {**dict.fromkeys(CHOOSING, 0), **given}
     if begun:
         given = {**_of_start(begun, model), **given}
     elif model == "gpt" and int(given.get("model.rank") or 0):
@@ -48,6 +51,19 @@ def complete(data: Any, given: Mapping[str, Any]) -> dict[str, Any]:
         if given.get(key) and not str(given[key]).startswith("<") and "\n" not in str(given[key]):  # rules as text
             given[key] = str(Path(given[key]).expanduser().absolute())
     return dict(MODELS[settings_layer.named_model(given)].follow(given))
+
+
+def check_choice(given: Mapping[str, Any]) -> None:
+    """GW-0601, naming it, for a setting of the choice of a snapshot that the user gave together with --epsilon."""
+    asked = {name.replace("-", "_"): value for name, value in {**settings_layer.from_environment(), **given}.items()}
+    known = {name: asked[name] for name in (*CHOOSING, "epsilon") if name in asked}
+    settings = settings_layer.flatten(settings_layer.build(known))
+    for name in CHOOSING:
+        if name in known and settings[name] and settings["epsilon"]:
+            what = f"--{name}: to choose a snapshot by its score is to look at real examples without noise"
+            raise GenwrightError(
+                "GW-0601", f"{what}, which cannot go with --epsilon", "Leave it out: the last averaged weights ship."
+            )
 
 
 def _suiting(data: Any, given: Mapping[str, Any]) -> str:

@@ -193,30 +193,31 @@ class Guard:
         """
         if self.settings.unit and units is None:
             raise GenwrightError("GW-0601", "Steps take rows, not units", "Leave out --unit, or take --model mixture.")
-        given, steps = self.settings.privacy, self.settings.steps
-        size = self.settings.training.batch_size
+        given = self.settings.privacy
         if TRAINING not in {entry.purpose for entry in self.ledger.entries}:
             if units is not None and self.ledger.contributions == 1:
                 examples = len(np.unique(units))  # windows, of which each document lends one
-            rows = given.rows or self._noisy_size(examples)
-            rate = min(size * self.ledger.contributions / rows, 1.0)  # a unit lends one of its rows: see Private.choose
-            reading = [phase for phase in model.phases if phase.reads_data]
-            releases = sum(len(range(0, steps, phase.interval)) * phase.repeats for phase in reading)
-            # Basic composition with the size, which the rest depends on: all else must keep what is left of epsilon.
-            spare = 0.0 if given.rows else SIZE_SHARE * self.ledger.guarantee.epsilon
-            before = [entry for entry in self.ledger.entries if entry.purpose != SIZE]
-            delta = self.ledger.guarantee.delta - sum(entry.delta for entry in before)
-            rest = Guarantee(self.ledger.guarantee.epsilon - spare, delta)
-            events = [entry.event for entry in before]
-            noise = calibrate(lambda noise: [*events, SampledGaussian(noise, rate, releases)], rest)
-            entry = Entry(
-                TRAINING, "noise on clipped gradients", SampledGaussian(noise, rate, releases), given.clip_norm
-            )
-            self.ledger.plan(entry)
-        block = self.settings.training.checkpoint_every
+            self.plan_steps(model, given.rows or self._noisy_size(examples))
+        size, block = self.settings.training.batch_size, self.settings.training.checkpoint_every
         few = given.micro_batch or FEW.get(MODELS[model_name(self.settings)].kind, 0)
         private = Private(self.ledger, given.clip_norm, size, given.draws, few, block=min(block, 50))
         return private if units is None else replace(private, units=units)
+
+    def plan_steps(self, model: GenerativeModel, rows: int) -> None:
+        """Plan the steps on so many rows, a number that is public or noisy."""
+        given, steps, guarantee = self.settings.privacy, self.settings.steps, self.ledger.guarantee
+        # A unit lends one of its rows: see Private.choose.
+        rate = min(self.settings.training.batch_size * self.ledger.contributions / rows, 1.0)
+        reading = [phase for phase in model.phases if phase.reads_data]
+        releases = sum(len(range(0, steps, phase.interval)) * phase.repeats for phase in reading)
+        # Basic composition with the size, which the rest depends on: all else must keep what is left of epsilon.
+        spare = 0.0 if given.rows else SIZE_SHARE * guarantee.epsilon
+        before = [entry for entry in self.ledger.entries if entry.purpose != SIZE]
+        rest = Guarantee(guarantee.epsilon - spare, guarantee.delta - sum(entry.delta for entry in before))
+        events = [entry.event for entry in before]
+        noise = calibrate(lambda noise: [*events, SampledGaussian(noise, rate, releases)], rest)
+        event = SampledGaussian(noise, rate, releases)
+        self.ledger.plan(Entry(TRAINING, "noise on clipped gradients", event, given.clip_norm))
 
     def _noisy_size(self, rows: int) -> int:
         """The number of rows with noise of the geometric mechanism (Ghosh, Roughgarden, Sundararajan 2012)."""

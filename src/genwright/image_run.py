@@ -67,8 +67,8 @@ class ImageRun(Run):
         return frozenset({"label", *own})
 
     def open_dataset(self, data: Any, settings: Train) -> ImageSet:
-        """The images, split."""
-        return ImageSet.open(data, settings)
+        """The images, split; as they are, if they have been opened."""
+        return data if isinstance(data, ImageSet) else ImageSet.open(data, settings)
 
     def sample(self, n: int = 100, *, label: str | None = None, seed: int = 0, **sampler: Any) -> np.ndarray:
         """n synthetic images, (n, height, width, channels) uint8; `sampler` as in `draw`."""

@@ -5,7 +5,7 @@ This is all that a run needs to know about images. Read `data/images.py` next fo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ class ImageSet:
     held: np.ndarray
     """(images,) True for images of the hold-out; an image and its near-copies are on one side. Under a guarantee each
     image's own content decides, so that none moves another."""
+    planted: int = 0
+    """How many of the last ones an audit has put there: they are trained on, whatever else is kept back."""
 
     @classmethod
     def open(cls, data: Any, settings: Train, advance: Advance = no_progress) -> ImageSet:
@@ -58,6 +60,18 @@ class ImageSet:
         """Numbers of all images."""
         return self.images.pixels.size
 
+    def planting(self, pixels: np.ndarray, labels: np.ndarray | None) -> ImageSet:
+        """With more training images, (n, height, width, channels), each like no other, and their labels."""
+        known, n = self.images, len(pixels)
+        images = replace(
+            known,
+            pixels=np.concatenate([known.pixels, pixels]),
+            labels=None if labels is None or known.labels is None else np.concatenate([known.labels, labels]),
+            names=[*known.names, *[""] * n],
+            groups=np.append(known.groups, np.arange(len(known.groups), len(known.groups) + n)),
+        )
+        return replace(self, images=images, held=np.append(self.held, np.zeros(n, bool)), planted=self.planted + n)
+
     def fingerprint(self) -> str:
         """SHA-256 over the content of all files."""
         return self.source.fingerprint()
@@ -83,7 +97,8 @@ class ImageSet:
         """Training images and a validation slice with that share of them."""
         pixels, labels = self.part(held=False)
         coded = codec.encode(pixels)
-        chosen = split(len(coded), validation, seed=seed + 1)
+        chosen = np.zeros(len(coded), bool)
+        chosen[: len(coded) - self.planted] = split(len(coded) - self.planted, validation, seed=seed + 1)
         sides = (~chosen, chosen)
         shares = codec.spec.class_shares
         first, second = (Examples(coded[side], None if labels is None else labels[side], shares) for side in sides)

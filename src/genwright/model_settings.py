@@ -74,7 +74,16 @@ class MixtureSettings:
 
     components: int = setting(200, "products in the mixture", low=1, high=10_000)
     rounds: float = setting(5.0, "measured pairs for each column", low=0, high=100)
-    ones_share: float = setting(0.3, "share of the privacy budget for counts of single columns", low=0.01, high=0.99)
+    ones_share: float = setting(0.3, "share of the model's privacy budget for single columns", low=0.01, high=0.99)
+    choices_share: float = setting(
+        0.1,
+        "share of the model's privacy budget for choices of pairs; what is left is for their counts",
+        low=0.01,
+        high=0.99,
+    )
+    workload: tuple[str, ...] = setting(
+        (), "column that each counted pair has, or one of several if given several times; none: all pairs count"
+    )
     round_steps: int = setting(30, "steps of the fit between choices of pairs", low=1, high=10_000)
     steps: int = setting(300, "steps of the last fit", low=1, high=100_000)
     target: str = setting(
@@ -86,6 +95,10 @@ class MixtureSettings:
 @dataclass(frozen=True)
 class MSTSettings:
     """A tree of pairs of columns with noisy counts: the classic baseline under a privacy guarantee."""
+
+    ones_share: float = setting(1 / 3, **again(MixtureSettings, "ones_share"))
+    choices_share: float = setting(1 / 3, **again(MixtureSettings, "choices_share"))
+    workload: tuple[str, ...] = setting((), **again(MixtureSettings, "workload"))
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """`train --dry-run`: what a training would do and cost; it leaves no file.
 
 The data are read and coded, a few steps are timed, and for tables the fit, a few samples and a report on training rows in
-the place of synthetic ones: only the steps, which take longest, are not all done.
+the place of synthetic ones: only the steps, which take longest, are not all done. Under a guarantee the same is done with
+made-up data: see `rehearsal.py`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import contextlib
 import shutil
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +23,18 @@ from genwright.codecs.table import TableCodec
 from genwright.config import Train
 from genwright.contract import DataSpec, GenerativeModel
 from genwright.data.batches import ExampleSet
-from genwright.dataset import extent_of
+from genwright.data.token_batches import DocumentWindows
+from genwright.dataset import Dataset, extent_of
 from genwright.errors import GenwrightError
 from genwright.given import complete
 from genwright.guarantee import Guard, public_extent
 from genwright.memory import peak_bytes
 from genwright.metrics.table import score
 from genwright.modalities import new_run
-from genwright.models import MODELS
+from genwright.model_presets import Extent
+from genwright.privacy.ledger import PrivacyLedger
 from genwright.progress import Advance, Progress
+from genwright.rehearsal import CATEGORIES, coded, made_up, rehearsing
 from genwright.run import build_model
 from genwright.tables import FRAME_ROWS, Table, read_like
 from genwright.training.budget import Budget
@@ -70,9 +75,9 @@ def plan(data: Any, given: Mapping[str, Any], *, quiet: bool = True) -> str:
         dataset = run.open_dataset(data, settings)
         extent = extent_of(dataset)
         settings = settings_layer.build(given, public_extent(settings, extent))
-        if settings.epsilon:
-            return _private_plan(settings, dataset)
     set_threads(settings.threads)
+    if settings.epsilon:
+        return _private_plan(settings, dataset, Clock(clock.progress))
     device = choose_device(settings.device)
     with clock.timed("preparation", "Coding"):
         codec = dataset.fit_codec(settings)
@@ -101,7 +106,8 @@ def plan(data: Any, given: Mapping[str, Any], *, quiet: bool = True) -> str:
             steps = settings.steps if limit is None else budget.steps(settings.steps, each)
             started = time.monotonic()
             loop.validate(settings.steps)
-            looks = (steps // settings.training.select_every + 1) * (time.monotonic() - started)
+            every = settings.training.select_every
+            looks = ((steps // every if every else 0) + 1) * (time.monotonic() - started)
         clock.seconds[f"for {steps:,} steps of {1000 * each:.0f} ms"] = steps * each + looks
         disk = 4 * parameters * CHECKPOINT_COPIES * 3
         free = shutil.disk_usage(Path(settings.out or ".").resolve().anchor).free
@@ -115,7 +121,7 @@ def plan(data: Any, given: Mapping[str, Any], *, quiet: bool = True) -> str:
         ]
     if isinstance(dataset, Table):
         assert isinstance(codec, TableCodec)
-        _time_the_rest(dataset, codec, model.eval(), examples, settings, clock)
+        _time_the_rest(dataset, codec, model.eval(), examples, None, settings, clock)
     on_top = "" if isinstance(dataset, Table) else "; samples and report come on top"
     lines += [
         f"Time        {clock}{on_top}",
@@ -126,12 +132,18 @@ def plan(data: Any, given: Mapping[str, Any], *, quiet: bool = True) -> str:
 
 
 def _time_the_rest(
-    table: Table, codec: TableCodec, model: GenerativeModel, examples: ExampleSet, settings: Train, clock: Clock
+    table: Table,
+    codec: TableCodec,
+    model: GenerativeModel,
+    examples: ExampleSet,
+    ledger: PrivacyLedger | None,
+    settings: Train,
+    clock: Clock,
 ) -> None:
     """Does what follows the training of a table: the untrained model draws few rows, training rows are judged."""
     device = choose_device(settings.device)
     with clock.timed("fitting", "Fitting"):
-        model.fit(examples.once(device), None)
+        model.fit(examples.once(device), ledger)
     rows = settings.rows or min(codec.rows, FRAME_ROWS)
     few = min(rows, FEW_ROWS)
     with clock.timed("for samples", "Sampling"):
@@ -147,24 +159,95 @@ def _time_the_rest(
             score(train, held, made, kinds, target=target, effort="quick", seed=settings.seed, progress=advance)
 
 
-def _private_plan(settings: Train, dataset: Any) -> str:
-    """What a training under a guarantee would release; nothing is drawn, and no row but their kinds is looked at."""
+def _private_plan(settings: Train, dataset: Dataset, clock: Clock) -> str:
+    """What a training under a guarantee would release, and its time by a rehearsal on made-up data: nothing is drawn, and
+    of the data no more than their form is looked at."""
     guard = Guard.open(settings, None)
-    guard.plan(dataset)
-    ledger, name = guard.ledger, settings_layer.model_name(settings)
+    with clock.timed("planning", "Planning"):
+        guard.plan(dataset)
+    try:
+        found = _rehearsed(guard, dataset, clock)
+    except GenwrightError as error:
+        if error.code != "GW-0612":
+            raise
+        found = [f"Time        not known, nor any noise of steps: with made-up data, {error.what}"]
+    ledger, size = guard.ledger, settings.privacy.rows
+    private = "" if size else ", a usual number: the real one is private (--privacy.rows, if it is public)"
+    categories = f"; {CATEGORIES} categories where none are declared" if isinstance(dataset, Table) else ""
     lines = [
-        f"Guarantee   epsilon {ledger.guarantee.epsilon:g} at delta {ledger.guarantee.delta:g}, unit: one {ledger.unit}"
-    ]
-    for row in ledger.table():
-        noise = "" if row["noise"] is None else f", noise {row['noise']:.4g}"
-        lines.append(f"  {row['purpose']}: {row['mechanism']}, {row['planned']} times{noise}")
-    if MODELS[name].load().phases:
-        lines.append(f"  training: {settings.steps:,} steps, with the least noise that the rest of the budget allows")
-    lines += [
+        f"Guarantee   epsilon {ledger.guarantee.epsilon:g} at delta {ledger.guarantee.delta:g}, unit: one {ledger.unit}",
+        *(_release(row) for row in ledger.table()),
         f"Planned     epsilon {ledger.epsilon_planned():.4f}",
+        f"Assumed     {size or Extent.examples:,} examples to train on{private}{categories}",
+        *found,
+        f"Memory      about {peak_bytes() / 1e9:.1f} GB at most",
         "Nothing was written. Leave out --dry-run to train.",
     ]
     return "\n".join(lines)
+
+
+def _rehearsed(guard: Guard, dataset: Dataset, clock: Clock) -> list[str]:
+    """Lines on model and time, after the steps are planned as well. GW-0612 where noise drowns a made-up column."""
+    settings = guard.settings
+    name, device = settings_layer.model_name(settings), choose_device(settings.device)
+    rows = settings.privacy.rows or Extent.examples
+    made = made_up(dataset, settings, rows)
+    with clock.timed("preparation", "Coding"):
+        codec, examples = coded(dataset, made, guard)
+    torch.manual_seed(settings.seed)
+    model = build_model(name, settings.model, codec.spec).to(device)
+    if model.prepares:
+        with clock.timed("preparation", "Preparing"):
+            model.prepare(examples.once(device), guard.ledger)
+    clock.seconds["preparation"] *= max(rows / len(examples), 1.0)
+    if model.phases:
+        with clock.timed("planning", "Planning"):
+            guard.plan_steps(model, rows)
+        _time_private_steps(guard, model, codec.spec, examples, clock)
+    if isinstance(made, Table):
+        assert isinstance(codec, TableCodec)
+        _time_the_rest(made, codec, model.eval(), examples, guard.ledger, replace(settings, test=""), clock)
+    else:
+        with clock.timed("fitting", "Fitting"):
+            model.eval().fit(examples.once(device), guard.ledger)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    on_top = "reading" if isinstance(made, Table) else "reading, samples and report"
+    return [
+        f"Model       {name}, {f'{parameters:,} parameters, ' if parameters else ''}on {device}",
+        f"Time        {clock}, with made-up data; {on_top} on top",
+    ]
+
+
+def _release(row: Mapping[str, Any]) -> str:
+    """A line of the plan; the rate of steps, and with it their noise, is of the assumed number of examples."""
+    rate = "" if row["rate"] is None else f", each unit with chance {row['rate']:.4g}"
+    return f"  {row['purpose']}: {row['mechanism']}, {row['planned']:,} times, {row['noise']}{rate}"
+
+
+def _time_private_steps(
+    guard: Guard, model: GenerativeModel, spec: DataSpec, examples: ExampleSet, clock: Clock
+) -> None:
+    settings = guard.settings
+    units = np.arange(len(examples)) if settings.unit else None
+    if isinstance(examples, DocumentWindows):
+        units = examples.units
+    precision = choose_precision(settings.training.precision, choose_device(settings.device))
+    private = rehearsing(guard.steps(model, len(examples), units), examples)
+    with clock.timed("planning", "Preparing"):
+        private.prepare(model, spec, precision, lambda _: None)
+    loop = Loop(
+        model,
+        examples,
+        examples,
+        settings.training,
+        seed=0,
+        precision=precision,
+        folder=Path(settings.out),
+        private=private,
+    )
+    with clock.progress.phase("Timing steps"):
+        each = loop.seconds_per_step(settings.steps)
+    clock.seconds[f"for {settings.steps:,} steps of {1000 * each:.0f} ms"] = settings.steps * each
 
 
 def _coding(spec: DataSpec) -> str:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from genwright.audits import trained_again
 from genwright.metrics.shadows import Shadow
+from genwright.planted import rows_again
 from genwright.progress import Advance, no_progress
 from genwright.table_run import TableRun
 from genwright.tables import FRAME_ROWS
@@ -31,7 +31,7 @@ def shadows_of(
         masks = [generator.random(len(rows)) < 0.5 for rows in known]
         rows = pl.concat([part.filter(pl.Series(mask)) for part, mask in zip(known, masks, strict=True)])
         with tempfile.TemporaryDirectory(prefix="genwright-shadow-") as folder:
-            shadow = trained_again(run, rows, Path(folder), quiet=True, seed=int(generator.integers(2**31)))
+            shadow = rows_again(run, rows, Path(folder), quiet=True, seed=int(generator.integers(2**31)))
             assert isinstance(shadow, TableRun)
             found.append(Shadow(shadow.sample_typed(min(len(known[0]), FRAME_ROWS), seed=seed), *masks))
     advance(count, count)

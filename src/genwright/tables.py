@@ -64,8 +64,8 @@ class Table:
         schema = schema or Schema.inspect(source)
         if not schema.columns:
             raise GenwrightError("GW-0118", f"{source.name!r} has no columns", "Give a table with columns.")
-        if settings.target:
-            _ = schema[settings.target]  # raises GW-0112 with the nearest name
+        for name in (settings.target, *getattr(settings.model, "workload", ())):
+            _ = schema[name] if name else None  # raises GW-0112 with the nearest name
         share = 0.0 if settings.test else settings.holdout
         stated = _read_rules(settings, schema, rules)
         if settings.unit and not settings.epsilon:

@@ -6,6 +6,7 @@ constraint allows (`constraints.py`).
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -54,6 +55,7 @@ class Writer:
         for place, prompt in enumerate(prompts):
             by_length.setdefault(len(prompt), []).append(place)
         made: dict[int, Document] = {}
+        drawn, started = 0, time.monotonic()
         batches = [
             places[start : start + self.at_a_time]
             for _, places in sorted(by_length.items())
@@ -63,7 +65,8 @@ class Writer:
             given = torch.from_numpy(np.stack([prompts[place] for place in places]).astype(np.int64)).to(self.device)
             tokens = self._drawn(given, _generator(self.device, seed, index), one_message).cpu().numpy()
             made |= zip(places, map(self._document, tokens), strict=True)
-            advance(len(made), len(prompts))
+            drawn += int((tokens[:, given.shape[1] :] != BEGIN).sum())
+            advance(len(made), len(prompts), f"{drawn / (time.monotonic() - started):,.0f} tokens/s")
         return [made[place] for place in range(len(prompts))]
 
     def pieces(self, prompt: np.ndarray, *, seed: int) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -14,6 +15,7 @@ from genwright.contract import BEGIN, Batch, GenerativeModel
 from genwright.data.documents import Document
 from genwright.data.token_batches import TokenExamples
 from genwright.metrics.text_canaries import exposure
+from genwright.metrics.text_distance import Embedding
 from genwright.metrics.values import Metric, metric
 
 AT_ONCE = 64  # texts whose cost is taken together
@@ -87,22 +89,45 @@ def exposed(
 @torch.no_grad()
 def costs(model: GenerativeModel, codec: TextCodec, texts: Sequence[str]) -> np.ndarray:
     """(texts,) nats of each text on its own."""
-    coded = codec.encode_all([Document.of(text) for text in texts])
     if not model.phases:
-        return np.array([_alone(model, *one) for one in coded])
-    longest = min(max(len(tokens) for tokens, _ in coded), codec.context + 1)
-    x = np.full((len(coded), longest), BEGIN, np.int64)
-    counts = np.zeros(x.shape, bool)
-    for row, (tokens, counted) in enumerate(coded):
-        x[row, : len(tokens)], counts[row, : len(tokens)] = tokens[:longest], counted[:longest]
+        return np.array([_alone(model, *one) for one in codec.encode_all([Document.of(text) for text in texts])])
+    found = [(cost * counting).sum(1) for cost, counting in map(model.nats, _batches(model, codec, texts))]
+    return torch.cat(found).cpu().numpy()
+
+
+def states(model: GenerativeModel, codec: TextCodec) -> Embedding | None:
+    """Texts as the model itself sees them: the mean of its last states over the first tokens of a text, of as many as fit its
+    context. None for a model without a network."""
+    if not model.phases:
+        return None
+
+    @torch.no_grad()
+    def call(texts: Sequence[str]) -> np.ndarray:
+        found = []
+        for batch in _batches(model, codec, texts):
+            real = (batch.x != BEGIN)[:, :, None]
+            real[:, 0] = True  # the beginning itself: a text may have nothing more
+            found.append((model.states(batch) * real).sum(1) / real.sum(1))
+        return torch.cat(found).double().cpu().numpy()
+
+    mark = hashlib.sha256()
+    for _, weight in sorted(model.state_dict().items()):
+        mark.update(weight.cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return Embedding("own_states", mark.hexdigest(), call)
+
+
+def _batches(model: GenerativeModel, codec: TextCodec, texts: Sequence[str]) -> Iterator[Batch]:
+    """Each text in a row of its own, in their order, cut where the context ends."""
+    coded = codec.encode_all([Document.of(text) for text in texts])
     device = next(model.parameters()).device
-    found = []
-    for start in range(0, len(x), AT_ONCE):
-        part = slice(start, start + AT_ONCE)
-        batch = Batch(torch.from_numpy(x[part]).to(device), counts=torch.from_numpy(counts[part]).to(device))
-        cost, counting = model.nats(batch)
-        found.append((cost * counting).sum(1).cpu().numpy())
-    return np.concatenate(found)
+    for start in range(0, len(coded), AT_ONCE):
+        part = coded[start : start + AT_ONCE]
+        longest = min(max(len(tokens) for tokens, _ in part), codec.context + 1)
+        x = np.full((len(part), longest), BEGIN, np.int64)
+        counts = np.zeros(x.shape, bool)
+        for row, (tokens, counted) in enumerate(part):
+            x[row, : len(tokens)], counts[row, : len(tokens)] = tokens[:longest], counted[:longest]
+        yield Batch(torch.from_numpy(x).to(device), counts=torch.from_numpy(counts).to(device))
 
 
 def _alone(model: GenerativeModel, tokens: np.ndarray, counted: np.ndarray) -> float:

@@ -23,7 +23,7 @@ from genwright.report import Report
 from genwright.report.texts import write_text_report
 from genwright.run import Run
 from genwright.text_drawing import Writer
-from genwright.text_measures import exposed, measured
+from genwright.text_measures import exposed, measured, states
 from genwright.texts import TextSet, canaries
 from genwright.training.devices import choose_device
 
@@ -59,8 +59,8 @@ class TextRun(Run):
         return suffix_of(self.form)
 
     def open_dataset(self, data: Any, settings: Train) -> TextSet:
-        """The texts, split."""
-        return TextSet.open(data, settings)
+        """The texts, split; as they are, if they have been opened."""
+        return data if isinstance(data, TextSet) else TextSet.open(data, settings)
 
     def sample(self, n: int = 10, *, seed: int = 0, advance: Advance = no_progress, **asked: Any) -> list[Any]:
         """n new texts; of a run on conversations or with conditions: dicts with the columns of the user's table.
@@ -170,26 +170,28 @@ class TextRun(Run):
         test = test or self.settings.test or None
         train = list(islice(dataset.documents(held=False), READ))
         holdout = list(islice(self._read(test) if test else dataset.documents(held=True), READ))
-        labels, names = self._labels()
         answered = self._answers(holdout or train, ANSWERED[effort], seed)
         if self.codec.roles and not self.codec.whole:
             made = [document for _, document in answered]
         else:
             most = min(DRAWN[effort], max(len(train), FIRST))
-            made = self.documents(most, seed=seed, advance=lambda done, total: advance(done, total, "sampling"))
-        sets = [Texts(self._judged(part), labels(part)) for part in (train, holdout, made)]
+            made = self.documents(
+                most, seed=seed, advance=lambda done, total, pace: advance(done, total, f"sampling, {pace}")
+            )
+        sets = [Texts(self._judged(part), self._labels(part)) for part in (train, holdout, made)]
         parts = (self.model, self.codec, holdout)
         likelihoods = measured(*parts, seed=seed) | exposed(
             *parts[:2], *canaries(self.settings.text, self.settings.seed)
         )
         scores = score_texts(
             *sets,
-            conditions=names,
+            conditions=self.codec.values,
+            states=states(self.model, self.codec),
             effort=effort,
             seed=seed,
             progress=advance,
             likelihoods=likelihoods,
-            responses=self._responses(answered, train, labels) if holdout else None,
+            responses=self._responses(answered, train) if holdout else None,
         )
         shown = {"samples": sets[2].texts, "real": sets[1].texts, "training": sets[0].texts}
         folder = Path(out or self.folder)
@@ -208,18 +210,11 @@ class TextRun(Run):
             "\n".join(m.content for m in document.messages if m.role in (TEXT, ASSISTANT)) for document in documents
         ]
 
-    def _labels(self) -> tuple[Any, tuple[str, ...]]:
-        """What numbers documents by the values of the first condition, and the values."""
-        if not self.codec.values:
-            return (lambda documents: None), ()
-        name, values = next(iter(self.codec.values.items()))
-        place = {value: at for at, value in enumerate(values)}
-
-        def labels(documents: list[Document]) -> np.ndarray | None:
-            found = [place.get(document.columns.get(name, "")) for document in documents]
-            return None if None in found else np.array(found, np.int64)
-
-        return labels, values
+    def _labels(self, documents: list[Document]) -> np.ndarray | None:
+        """(documents, conditions) which value each has, -1: none of the known ones; None without conditions."""
+        places = {name: {value: at for at, value in enumerate(found)} for name, found in self.codec.values.items()}
+        rows = [[known.get(d.columns.get(name, ""), -1) for name, known in places.items()] for d in documents]
+        return np.array(rows, np.int64).reshape(len(documents), len(places)) if places else None
 
     def _answers(self, documents: list[Document], most: int, seed: int) -> list[tuple[Document, Document]]:
         """Conversations that end with an answer, each with what the model answers in its place."""
@@ -235,9 +230,7 @@ class TextRun(Run):
             for (document, _), answer in zip(fitting, made, strict=True)
         ]
 
-    def _responses(
-        self, answered: list[tuple[Document, Document]], train: list[Document], labels: Any
-    ) -> Responses | None:
+    def _responses(self, answered: list[tuple[Document, Document]], train: list[Document]) -> Responses | None:
         """The answers beside the real ones, for scores that compare the two; None without any."""
         if not answered:
             return None
@@ -246,5 +239,5 @@ class TextRun(Run):
             [answer.text for _, answer in answered],
             [document.messages[-1].content for document in real],
             [document.messages[-1].content for document in train if document.messages[-1].role == ASSISTANT],
-            labels(real),
+            self._labels(real),
         )

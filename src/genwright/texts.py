@@ -46,6 +46,8 @@ class TextSet:
     """The share that is cut off the end of every document for the hold-out; 0: the split is by document."""
     private: bool = False
     """Under a guarantee for documents: none decides anything about another."""
+    planted: tuple[Document, ...] = ()
+    """What an audit has put among the training documents: it is trained on, whatever else is kept back."""
 
     @classmethod
     def open(cls, data: Any, settings: Any, advance: Advance = no_progress) -> TextSet:
@@ -112,6 +114,10 @@ class TextSet:
         """Bytes of all documents."""
         return int(self.findings.sizes.sum())
 
+    def planting(self, texts: Iterable[str]) -> TextSet:
+        """With more training documents."""
+        return replace(self, planted=(*self.planted, *map(Document.of, texts)))
+
     def fingerprint(self) -> str:
         """SHA-256 over all documents of the source in their order."""
         return self.findings.fingerprint
@@ -147,7 +153,7 @@ class TextSet:
         given, sizes = settings.text, self.findings.sizes
         size = (1 - self.cut) * sizes.sum() if self.cut else sizes[~self.held].sum()
         codec = TextCodec.fit(
-            self.documents(held=False),
+            chain(self.documents(held=False), self.planted),
             tokeniser=given.tokeniser,
             vocabulary=given.vocabulary,
             context=given.context,
@@ -189,8 +195,8 @@ class TextSet:
             )
         else:
             first, last = (_where(self.documents(held=False), chosen == side) for side in (False, True))
-        planted = canaries(self.settings, seed)[0] * self.settings.canary_copies
-        hidden = _hiding(chain(first, map(Document.of, planted)), codec, self.settings.free_share, seed)
+        planted = map(Document.of, canaries(self.settings, seed)[0] * self.settings.canary_copies)
+        hidden = _hiding(chain(first, planted, self.planted), codec, self.settings.free_share, seed)
         training = _written(codec, _shuffled(_coded(codec, hidden), codec, seed), overlapping=not self.private)
         if self.private:
             training = DocumentWindows.of(training)

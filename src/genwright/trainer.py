@@ -11,7 +11,7 @@ from typing import Any
 from genwright import settings as settings_layer
 from genwright.errors import GenwrightError
 from genwright.folder import locked, next_free, write_text
-from genwright.given import complete
+from genwright.given import check_choice, complete
 from genwright.guarantee import LEDGER, anything_spent
 from genwright.modalities import new_run, open_run
 from genwright.models import MODELS
@@ -35,6 +35,7 @@ def train(data: Any = None, *, resume: str | Path | None = None, quiet: bool = F
         return resume_run(resume, data=data, steps=settings.get("steps"), quiet=quiet)
     if data is None:
         raise GenwrightError("GW-0207", "There is nothing to train on", "Give a file or a frame, or resume=FOLDER.")
+    check_choice(settings)
     return start(data, settings, quiet=quiet)
 
 

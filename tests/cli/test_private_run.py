@@ -1,6 +1,7 @@
 """Trainings of tables under a guarantee, from the command to the release, as a hospital would work."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,12 @@ import pytest
 
 import genwright
 import people
+from genwright import guarantee
 from genwright.cli import main
+from genwright.codecs.private_table import fit_private
 from genwright.errors import GenwrightError
 from genwright.models.mixture import Mixture
+from genwright.planning import plan
 from genwright.privacy.ledger import PrivacyLedger
 from genwright.release import release
 from genwright.tables import split_by_content
@@ -129,6 +133,21 @@ def test_a_private_training_by_steps(tmp_path):
     assert (run.folder / "run.toml").read_text() == before
 
 
+def test_a_workload_is_a_setting_and_must_name_columns(tmp_path, capsys):
+    table().write_parquet(tmp_path / "people.parquet")
+    words = ["train", str(tmp_path / "people.parquet"), "--epsilon", "3", "--model", "mst", "--quiet", "--no_report"]
+    named = ["--model.workload", "income", "--model.workload", "sex", "--model.ones_share", "0.5"]
+    main([*words, *named, "--out", str(tmp_path / "run")])
+    settings = genwright.open(tmp_path / "run").settings.model
+    assert (settings.workload, settings.ones_share) == (("income", "sex"), 0.5)
+    main(["info", str(tmp_path / "run")])
+    assert "income" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main([*words, "--model.workload", "incme", "--out", str(tmp_path / "other")])
+    assert "Did you mean 'income'?" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
+
+
 def test_what_a_crash_had_paid_stays_paid_and_the_codec_is_kept(tmp_path, monkeypatch):
     crashed(tmp_path, monkeypatch, Mixture, "fit")
     before = {entry.purpose: entry.spent for entry in ledger_of(tmp_path / "run").entries}
@@ -203,6 +222,9 @@ def test_a_run_whose_ledger_is_gone_does_not_go_on(tmp_path, monkeypatch):
     [
         ({"time": "10s"}, "GW-0601"),
         ({"track": "tensorboard"}, "GW-0601"),
+        ({"training.validation": 0.1}, "GW-0601"),
+        ({"training.validation": 0.05, "model": "tabular-ar"}, "GW-0601"),
+        ({"training.select_every": "10", "model": "tabular-ar"}, "GW-0601"),
         ({"model": "tabular-trees"}, "GW-0601"),
         ({"model": "ctgan"}, "GW-0601"),
         ({"delta": "much"}, "GW-0602"),
@@ -214,6 +236,55 @@ def test_what_would_peek_is_refused_by_name(tmp_path, given, code):
         genwright.train(table(100), out=tmp_path / "run", quiet=True, **{"epsilon": 3, "model": "mixture", **given})
     assert error.value.code == code
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("words", [["--training.validation", "0.1"], ["--training.select_every=10", "--dry-run"]])
+def test_the_choice_of_a_snapshot_is_refused_on_the_command_line(words, tmp_path, capsys):
+    table(100).write_parquet(tmp_path / "people.parquet")
+    with pytest.raises(SystemExit):
+        main(["train", str(tmp_path / "people.parquet"), "--epsilon", "3", "--out", str(tmp_path / "run"), *words])
+    said = capsys.readouterr().err
+    assert "GW-0601" in said
+    assert words[0].partition("=")[0] in said
+
+
+def test_from_the_environment_it_is_refused_too_and_its_run_file_repeats_a_run(tmp_path, monkeypatch):
+    given = {"epsilon": 3, "model": "mst", "report": False, "quiet": True}
+    first = genwright.train(table(300), out=tmp_path / "first", **given)
+    assert (first.settings.training.validation, first.settings.training.select_every) == (0, 0), "as it was"
+    table(300).write_parquet(tmp_path / "people.parquet")
+    words = ["train", str(tmp_path / "people.parquet"), "--config", str(first.folder / "run.toml"), "--dry-run"]
+    main([*words, "--quiet"])
+    monkeypatch.setenv("GENWRIGHT_TRAINING_VALIDATION", "0.2")
+    with pytest.raises(GenwrightError, match=r"GW-0601.*training\.validation"):
+        genwright.train(table(300), out=tmp_path / "second", **given)
+
+
+def test_models_are_not_compared_under_a_guarantee_but_runs_are(run, tmp_path, capsys):
+    path = str(run.folder.parent / "people.parquet")
+    with pytest.raises(GenwrightError, match="one time budget") as error:
+        genwright.compare(path, models=["mixture", "mst"], epsilon=3, out=tmp_path / "c")
+    assert error.value.code == "GW-0601"
+    for words in (["--models", "mixture,mst", "--epsilon", "3"], ["--epsilon=3"]):
+        with pytest.raises(SystemExit):
+            main(["compare", path, *words])
+        said = capsys.readouterr().err
+        assert "GW-0601" in said
+        assert "add up" in said
+    other = genwright.train(path, out=tmp_path / "mst", epsilon=1, model="mst", target="income", quiet=True)
+    plain = genwright.train(path, out=tmp_path / "plain", model="tabular-trees", target="income", quiet=True)
+    main(["compare", *(str(each.folder) for each in (run, other, plain))])
+    shown = capsys.readouterr().out
+    row = next(line for line in shown.splitlines() if line.startswith("epsilon spent")).split()
+    spent = [ledger_of(each.folder).epsilon_spent() for each in (run, other)]
+    assert [float(cell) for cell in row[2:4]] == pytest.approx(spent, rel=1e-3)
+    assert row[4:] == ["-", "-", "-", "lower"]
+    assert "add up" in shown
+    assert "outside of any guarantee" in shown
+    assert "do not share one hold-out" in shown, "a private run's hold-out goes by content, an ordinary one's by seed"
+    alike = genwright.compare(run, other)
+    assert "hold-out" not in alike.note
+    assert "epsilon" not in str(genwright.compare(plain, plain)), "no row that says nothing"
 
 
 def test_kinds_of_a_text_file_must_be_declared(tmp_path):
@@ -234,7 +305,42 @@ def test_a_dry_run_shows_the_plan_and_spends_nothing(tmp_path, capsys, monkeypat
     shown = capsys.readouterr().out
     assert "counts of pairs of columns" in shown
     assert "epsilon 1 at delta 1e-06" in shown
+    assert re.search(r"Time +about \d+ s: .* fitting, .* with made-up data", shown)
     assert [path.name for path in tmp_path.iterdir()] == ["people.parquet"]
+
+
+def test_a_dry_run_looks_at_no_value_and_not_at_the_number_of_rows(monkeypatch):
+    seen = []
+
+    def watched(batches, *given, **more):
+        seen.append(pl.concat(batches()))
+        return fit_private(batches, *given, **more)
+
+    monkeypatch.setattr(guarantee, "fit_private", watched)
+    shown = [plan(table(rows), {"epsilon": 1, "model": "mst", "report": False}) for rows in (200, 1500)]
+    assert all(not {"Male", "Female"} & set(frame["sex"]) for frame in seen)
+    assert len({len(frame) for frame in seen}) == 1
+    kept = [[line for line in text.splitlines() if not line.startswith(("Time", "Memory"))] for text in shown]
+    assert kept[0] == kept[1]
+
+
+def test_a_dry_run_tells_the_noise_of_the_steps_exactly_where_the_number_of_rows_is_public(tmp_path):
+    given = {"epsilon": 2, "model": "tabular-ar", "model.width": 16, "model.hidden": 8, "steps": 6, "report": False}
+    declared = {**given, "privacy.rows": 400, "training.batch_size": 64}
+    shown = plan(table(400), declared)
+    run = genwright.train(table(400), out=tmp_path / "run", quiet=True, **declared)
+    event = ledger_of(run.folder).entry("training").event
+    assert f"training: noise on clipped gradients, {event.count} times, {event.told}" in shown
+    assert f"with chance {event.sampling_rate:.4g}" in shown
+    assert "for 6 steps of" in shown
+    assert "usual number" not in shown
+    assert "usual number" in plan(table(400), {**given, "training.batch_size": 64})
+
+
+def test_a_dry_run_says_so_where_the_noise_drowns_made_up_data_too():
+    shown = plan(table(200), {"epsilon": 0.01, "model": "mst", "report": False})
+    assert "Time        not known" in shown
+    assert "Planned     epsilon 0.01" in shown
 
 
 def test_no_row_moves_another_to_the_hold_out():

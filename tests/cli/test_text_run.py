@@ -61,6 +61,13 @@ def test_a_table_of_texts_comes_back_as_one(conditional, tmp_path):
     assert conditional.sample(3, seed=4) == conditional.sample(3, seed=4) != conditional.sample(3, seed=5)
 
 
+def test_what_is_wrong_is_said_before_a_prompt_is_written(conditional, capsys):
+    with pytest.raises(SystemExit):
+        main(["sample", str(conditional.folder), "--out", "-", "--prompt", "Hello", "--where", "theme=sea"])
+    said = capsys.readouterr()
+    assert (said.out, "GW-0198" in said.err) == ("", True)
+
+
 def test_unknown_conditions_and_words_are_refused(conditional):
     with pytest.raises(GenwrightError, match="theme") as error:
         conditional.sample(2, where={"them": "kitchen"})
@@ -80,7 +87,10 @@ def test_texts_go_on_from_a_prompt(conditional):
 
 def test_the_report_has_every_number_beside_its_floor(conditional):
     scores = json.loads((conditional.folder / "report.json").read_text())
-    for name in ("frechet", "mauve", "judge", "self_bleu", "conditions_kept", "copied_8", "predictability"):
+    for name in (
+        "frechet", "mauve", "frechet_states", "mauve_states", "judge", "self_bleu", "conditions_kept", "copied_8",
+        "predictability", "nats", "bits_per_byte",
+    ):  # fmt: skip
         assert scores["metrics"][name]["value"] is not None
         assert scores["metrics"][name]["floor"] is not None
     assert scores["metrics"]["bits_per_byte"]["value"] > 0
@@ -271,10 +281,11 @@ def test_texts_end_before_a_stop_string(conditional):
         assert cut.text == whole.text[: min(places, default=None)]
 
 
-def test_every_prompt_of_a_file_gets_its_text(conditional, tmp_path):
+def test_every_prompt_of_a_file_gets_its_text(conditional, tmp_path, capsys):
     (tmp_path / "prompts.txt").write_text("The wind\nSnow\nThe old tram\n")
     out = tmp_path / "out.jsonl"
     main(["sample", str(conditional.folder), "--prompts", str(tmp_path / "prompts.txt"), "--out", str(out)])
+    assert re.search(r"3 texts in .* s, [0-9,]+ tokens/s\)", capsys.readouterr().out)
     texts = [json.loads(line)["body"] for line in out.read_text().splitlines()]
     assert [text.startswith(prompt) for text, prompt in zip(texts, ("The wind", "Snow", "The old tram"), strict=True)]
     assert len(texts) == 3

@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pytest
 
+import genwright
 from genwright.data.texts import looks_like_texts, open_texts
 from genwright.errors import GenwrightError
 from genwright.texts import TextSet
@@ -93,6 +94,8 @@ COLLECTIONS = {
     "numbers": (lambda p: [1, 2], "GW-0174"),
     "broken JSON": (lambda p: folder(p, {"a.jsonl": b'{"text": "a"}\n{"text": '}) / "a.jsonl", "GW-0108"),
     "JSON of numbers": (lambda p: folder(p, {"a.jsonl": b'{"a": 1}\n{"a": 2}\n'}) / "a.jsonl", "GW-0173"),
+    "a table of numbers": (lambda p: folder(p, {"a.csv": b"a,b\n1,2\n3,4\n5,6\n"}) / "a.csv", "GW-0173"),
+    "no messages": (lambda p: folder(p, {"a.jsonl": b'{"messages": []}\n' * 3}) / "a.jsonl", "GW-0175"),
     "JSON without text": (lambda p: folder(p, {"a.jsonl": b'{"text": ""}\n{"text": null}\n'}) / "a.jsonl", "GW-0175"),
     "deep JSON": (lambda p: folder(p, {"a.jsonl": b'{"messages": ' + b"[" * 99_999 + b"}"}) / "a.jsonl", "GW-0108"),
     "an unreadable parquet": (lambda p: folder(p, {"a.parquet": b"PAR1xxxx"}) / "a.parquet", "GW-0103"),
@@ -168,3 +171,13 @@ def test_one_long_line_takes_linear_time(tmp_path, line, tokeniser):
         seconds.append(time.process_time() - started)
         assert training.batch(np.array([0]), device="cpu").counts.any()
     assert seconds[1] < 8 * seconds[0] + 1
+
+
+@pytest.mark.slow
+def test_a_line_of_50_mb_is_trained_on_and_reported(tmp_path):
+    words = np.random.default_rng(0).choice(["rain", "snow", "wind", "the", "old", "café", "月"], 12_000_000)
+    (tmp_path / "long.txt").write_bytes(" ".join(words).encode()[:50_000_000])
+    run = genwright.train(tmp_path / "long.txt", out=tmp_path / "run", steps=5, quiet=True)
+    assert run.state["memory_mb"] < 2000
+    assert run.sample(1)[0]
+    assert json.loads((run.folder / "report.json").read_text())["metrics"]["bits_per_byte"]["value"] > 0

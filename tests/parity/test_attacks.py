@@ -13,10 +13,10 @@ import polars as pl
 import pytest
 from scipy.stats import beta, norm
 
-from genwright.metrics.attacks import ATTACKS, Game, attack_metrics, play
+from genwright.metrics.attacks import ATTACKS, attack_metrics, play
 from genwright.metrics.effort import EFFORTS
 from genwright.metrics.lookalikes import halves, lookalikes, right, tolerances
-from genwright.metrics.membership import caught, membership
+from genwright.metrics.membership import Game, among_rows, caught, membership
 from genwright.metrics.nearest import Encoded
 from genwright.metrics.risks import rate, risk
 from genwright.metrics.singling_out import Condition, People, Reader, singling_out
@@ -258,7 +258,7 @@ def test_density_sees_what_crowds_hide() -> None:
     train, others, reference = points(600), points(600), points(600)
     away = (train.numbers - 0.5).std(0) * generator.normal(size=train.numbers.shape) * 0.6
     made = Encoded((train.numbers + away).astype(np.float32), train.labels, train.may_miss)
-    found = membership(train, others, made, reference, generator)
+    found = membership(train, others, made, reference, generator, among_rows)
     assert found.density.area.value > found.distance.area.value + 0.03
     assert found.density.area.interval()[0] > 0.52
 

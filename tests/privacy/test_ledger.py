@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from seeded import seeded
 
 from genwright.errors import GenwrightError
 from genwright.privacy.accounting import Guarantee, epsilon
-from genwright.privacy.events import DiscreteGaussian, Gaussian, SampledGaussian
+from genwright.privacy.events import DiscreteGaussian, Gaussian, Laplace, Pure, SampledGaussian, ZeroConcentrated
 from genwright.privacy.ledger import Entry, PrivacyLedger
 from genwright.privacy.mechanisms import counts_entry, discover, noisy_counts
 
@@ -147,6 +148,35 @@ def test_a_ledger_survives_its_file(tmp_path):
     assert (row["purpose"], row["planned"], row["spent"], row["sensitivity"]) == ("ages", 3, 2, 1)
     assert 0 < row["epsilon alone"] < 2
     assert again.table()[0]["epsilon alone"] == 0
+
+
+READ = {
+    r"sigma (\S+) x sensitivity": lambda noise, row: (
+        SampledGaussian(noise, row["rate"], row["planned"]) if row["rate"] else Gaussian(noise, row["planned"])
+    ),
+    r"sigma (\S+)": lambda noise, row: DiscreteGaussian(noise, int(row["sensitivity"]), row["planned"]),
+    r"scale (\S+) x sensitivity": lambda scale, row: Laplace(scale, row["planned"]),
+    r"epsilon (\S+)": lambda loss, row: Pure(loss, row["planned"]),
+    r"rho \S+ \(epsilon (\S+)\)": lambda loss, row: ZeroConcentrated(loss**2 / 8, row["planned"]),
+}
+
+
+def test_an_auditor_can_compute_epsilon_from_the_table_alone():
+    """Each mechanism's noise stands there in its own terms; with the parts of delta, nothing else is needed."""
+    ledger = PrivacyLedger(Guarantee(20.0, 1e-5))
+    events = (Gaussian(4.0, 2), SampledGaussian(1.1, 0.03, 50), DiscreteGaussian(9.0, 2, 3), Laplace(2.5, 2), Pure(0.3),
+              ZeroConcentrated(0.01, 5))  # fmt: skip
+    for number, event in enumerate(events):
+        size = event.sensitivity if isinstance(event, DiscreteGaussian) else 3.0
+        ledger.plan(Entry(f"release {number}", "some noise", event, size, delta=1e-6 * (number == 2)))
+    rows, read = ledger.table(), []
+    for row in rows:
+        found = [(re.fullmatch(pattern, row["noise"]), made) for pattern, made in READ.items()]
+        match, made = next((match, made) for match, made in found if match)
+        read.append(made(float(match[1]), row))
+    assert list(map(type, read)) == list(map(type, events))
+    left = 1e-5 - sum(row["delta"] for row in rows)
+    assert epsilon(read, left) == pytest.approx(ledger.epsilon_planned(), rel=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from genwright.networks.products import Fitting, Products, Target
 from genwright.networks.together import Together
 from genwright.privacy.accounting import Guarantee
 from genwright.privacy.ledger import PrivacyLedger
-from genwright.privacy.marginals import Marginals
+from genwright.privacy.marginals import PAIRS, Marginals
 
 SMALL = {"components": 20, "round_steps": 20, "steps": 150}
 
@@ -27,7 +27,7 @@ def batches(n: int = 4000) -> list[Batch]:
 
 def fitted(name: str = "mixture", ledger: PrivacyLedger | None = None, **given):
     torch.manual_seed(0)
-    model = Mixture(coded.spec(), **{**SMALL, **given}) if name == "mixture" else MST(coded.spec())
+    model = Mixture(coded.spec(), **{**SMALL, **given}) if name == "mixture" else MST(coded.spec(), **given)
     model.fit(batches(), ledger, source=seeded())
     return model
 
@@ -106,6 +106,69 @@ def test_pairs_with_a_target_of_many_values_are_measured_first():
     fitted("mixture", ledger, target="income")
     choices = next(entry for entry in ledger.entries if "choices" in entry.purpose)
     assert choices.spent < choices.event.count
+
+
+MODELS = {"mixture": Mixture, "mst": MST}
+NAMES = [span.column for span in coded.spec().spans if span.parent is None]
+
+
+def private(name: str, monkeypatch, **given) -> tuple[torch.nn.Module, PrivacyLedger, set[tuple[str, str]]]:
+    """A fitted model, its ledger, and which pairs of columns were counted for it."""
+    seen, pair = set(), Marginals.pair
+
+    def watched(self: Marginals, u: int, v: int, releases: int = 1):
+        seen.add(tuple(NAMES[self.views[at].column] for at in (u, v)))
+        return pair(self, u, v, releases)
+
+    monkeypatch.setattr(Marginals, "pair", watched)
+    ledger = PrivacyLedger(Guarantee(2.0, 1e-6))
+    MODELS[name].plan(ledger, len(NAMES), **given)
+    return fitted(name, ledger, **given), ledger, seen
+
+
+@pytest.mark.parametrize("name", ["mixture", "mst"])
+def test_only_pairs_of_the_workload_are_counted_and_the_ledger_is_the_same(name, monkeypatch):
+    _, usual, everything = private(name, monkeypatch)
+    model, ledger, seen = private(name, monkeypatch, workload=(NAMES[2],))
+    assert seen
+    assert all(NAMES[2] in pair for pair in seen)
+    assert not all(NAMES[2] in pair for pair in everything)
+    assert [entry.event for entry in ledger.entries] == [entry.event for entry in usual.entries]
+    assert ledger.entry(PAIRS).spent == ledger.entry(PAIRS).event.count, "the others' part goes to the workload"
+    assert len(model.sample(20, generator=generator()).x) == 20
+
+
+@pytest.mark.parametrize("name", ["mixture", "mst"])
+def test_a_workload_of_all_columns_is_none_and_one_of_no_column_is_refused(name, monkeypatch):
+    usual, *_ = private(name, monkeypatch)
+    named, *_ = private(name, monkeypatch, workload=tuple(NAMES))
+    for key, value in usual.state_dict().items():
+        assert torch.equal(value, named.state_dict()[key]), key
+    with pytest.raises(GenwrightError, match="unknown") as error:
+        MODELS[name](coded.spec(), workload=("unknown",))
+    assert error.value.code == "GW-0112"
+
+
+def test_pairs_with_the_target_come_first_only_where_they_are_in_the_workload(monkeypatch):
+    other = next(name for name in NAMES if name != "income")
+    *_, seen = private("mixture", monkeypatch, target="income", workload=(other,), rounds=1.0)
+    assert all(other in pair for pair in seen)
+
+
+@pytest.mark.parametrize("name", ["mixture", "mst"])
+def test_the_shares_divide_the_budget_and_change_nothing_of_its_sum(name, monkeypatch):
+    def costs(ledger: PrivacyLedger) -> list[float]:
+        return [entry.event.count * float(entry.event.renyi(np.array([2.0]))[0]) / 2 for entry in ledger.entries]
+
+    for ones, choices in ((0.5, 0.2), (0.2, 0.4)):
+        _, ledger, _ = private(name, monkeypatch, ones_share=ones, choices_share=choices)
+        single, chosen, pairs = costs(ledger)
+        assert single / (single + chosen + pairs) == pytest.approx(ones, rel=0.1)
+        assert chosen / (single + chosen + pairs) == pytest.approx(choices, rel=0.1)
+        assert 0.98 * 2 < ledger.epsilon_planned() <= 2
+    with pytest.raises(GenwrightError, match="ones_share") as error:
+        private(name, monkeypatch, ones_share=0.6, choices_share=0.4)
+    assert error.value.code == "GW-0603"
 
 
 def either_or(target: str, ledger: PrivacyLedger | None) -> tuple[Mixture, np.ndarray]:

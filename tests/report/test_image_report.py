@@ -21,7 +21,7 @@ from genwright.metrics.values import metric
 from genwright.report import Report
 from genwright.report.images import Pictures, build_image_report, write_image_report
 from genwright.report.verdict import grade, verdict
-from genwright.report.words import TEXT, say
+from genwright.report.words import TEXT, say, say_of
 
 FACTS = {"name": "digits", "model": "flow", "settings": {"steps": 100}, "files": {"a": "0" * 64}}
 LOG = [{"step": step, "loss": 1 / step, "time": 1.0} for step in range(1, 40)]
@@ -72,7 +72,7 @@ def test_page_with_everything(scores: dict[str, Any], pictures: Pictures, tmp_pa
     plain = closed(html)
     assert '<html lang="zh-CN" data-language="zh">' in html
     for name in scores["metrics"]:
-        for words in (say(f"{name}.meaning"), say(f"{name}.definition")):
+        for words in (say_of("images", f"{name}.meaning"), say_of("images", f"{name}.definition")):
             assert words.en in plain
             assert words.zh in plain
     for part in ("gallery", "summary", "nearest", "rebuilt", "steps", "progress", "made", "limits"):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from page import Page, check_page
 
+from genwright.metrics.text_distance import Embedding
 from genwright.metrics.text_sets import Responses, Texts
 from genwright.metrics.texts import TEXT_ORDER, score_texts
 from genwright.metrics.values import metric
@@ -27,7 +28,7 @@ HOSTILE = (
 WORDS = [f"{a}{b}" for a in ("ta", "ro", "mi", "su", "len") for b in ("ka", "do", "ri", "ven", "po", "lus")]
 NOTES = (
     "no_held_texts", "floor_halves", "cut_texts", "few_texts", "measured_on", "few_for_features", "few_judged",
-    "searched_part", "floor_other_answers", "one_answer",
+    "searched_part", "floor_other_answers", "one_answer", "floor_ngram", "by_condition",
 )  # fmt: skip
 
 
@@ -40,8 +41,11 @@ def written(n: int, seed: int) -> list[str]:
 
 
 TRAIN, HELD, FRESH = written(240, 1), written(240, 2), written(60, 3)
+STATES = Embedding(
+    "own_states", "0" * 64, lambda texts: np.array([[len(text), text.count("k")] for text in texts], float)
+)
 LIKELIHOODS = {
-    name: metric(1.5, None, None, "lower", "nats")
+    name: metric(1.5, None, None, "lower", "nats", flagged=2, n=5)
     for name in ("nats", "nats_per_character", "perplexity", "bits_per_byte", "exposure")
 }
 
@@ -54,10 +58,11 @@ def scored(made: list[str], held: list[str] | None = HELD, **more: Any) -> dict[
 def whole() -> tuple[dict[str, Any], list[str]]:
     """All metrics there are, of samples some of which copy and one of which is hostile."""
     made = [HOSTILE + " " + TRAIN[7], *FRESH, TRAIN[3], f"tado {TRAIN[5][20:]} <b>rika</b>"]
-    labels = [Texts(part, np.arange(len(part)) % 2) for part in (TRAIN, HELD, made)]
+    labels = [Texts(part, np.arange(len(part))[:, None] % (2, 3)) for part in (TRAIN, HELD, made)]
     answers = Responses(made=FRESH[:30], references=HELD[:30], train=TRAIN)
     return score_texts(
-        *labels, conditions=("a", "b"), effort="quick", likelihoods=LIKELIHOODS, responses=answers
+        *labels, conditions={"of": ("a", "b"), "in": ("x", "y", "z")}, effort="quick", states=STATES,
+        likelihoods=LIKELIHOODS, responses=answers,
     ), made  # fmt: skip
 
 
@@ -85,6 +90,7 @@ def test_page_has_every_metric_in_both_languages(whole: tuple[dict[str, Any], li
     for judgement in verdict_texts(whole[0]):
         assert judgement.words.en in plain
         assert judgement.words.zh in plain
+    assert "Of 5 planted texts 2 are remembered" in plain
 
 
 def test_hostile_text_is_shown_and_not_obeyed(whole: tuple[dict[str, Any], list[str]], page: tuple[str, Path]):

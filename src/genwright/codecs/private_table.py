@@ -99,7 +99,7 @@ def plan_codec(
         needed = [] if _names_units(column, ledger) else _needs(column, _of(declared, column), bins, counted)
         wanted += [(template, column) for template in needed]
     total = ROWS_WEIGHT + sum(WEIGHTS[template] for template, _ in wanted)
-    sought = {column.name for template, column in wanted if _listed(column, _of(declared, column), bins) is None}
+    sought = {column.name for template, column in wanted if all_values(column, _of(declared, column), bins) is None}
     rows = ledger.contributions
     entries = [counts_entry(ROWS, rho * ROWS_WEIGHT / total, sensitivity=rows)]
     for template, column in wanted:
@@ -161,14 +161,14 @@ def _needs(column: Column, known: Declared, bins: int, counted: bool) -> list[st
             f"{column.name!r} is {column.kind}: its values cannot be imitated under a privacy guarantee",
             "Leave the column out of the table, or declare it as category in schema.toml.",
         )
-    if _listed(column, known, bins) is not None:
+    if all_values(column, known, bins) is not None:
         return [] if known.gaps is not None and not counted else [VALUES]
     if column.is_number:
         return [VALUES, QUANTILES] if known.bounds else [VALUES, BOUNDS, QUANTILES]
     return [VALUES]
 
 
-def _listed(column: Column, known: Declared, bins: int) -> tuple[Any, ...] | None:
+def all_values(column: Column, known: Declared, bins: int = 0) -> tuple[Any, ...] | None:
     """All values, where nobody has to look for them: words, or the whole numbers of a range of at most `bins`."""
     if column.kind == "boolean":
         return ("true", "false")
@@ -195,7 +195,7 @@ class _Fitting:
             return FixedCoder(self.column), np.zeros(0)
         if _names_units(self.column, self.ledger):
             return FreshCoder(self.column, Sequence(0, 1), missing=False), np.zeros(0)
-        listed = _listed(self.column, self.known, bins)
+        listed = all_values(self.column, self.known, bins)
         if self.column.is_number:
             values = self._clipped()
             return self._number(values, bins) if listed is None else self._steps(values, listed)

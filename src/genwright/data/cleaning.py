@@ -68,7 +68,9 @@ def look_through(source: TextSource, settings: TextSettings, advance: Advance = 
     removed |= Counter({"exact duplicate": int(again.sum()), "near duplicate": int(nearly.sum())})
     stays = ~(again | nearly)
     if not stays.any():
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in (+removed).items()) or "there was none"
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in (+removed).items())
+        if not reasons:
+            raise GenwrightError("GW-0175", f"No document of {source.name!r} holds any text", "Give texts.")
         raise GenwrightError(
             "GW-0175", f"No document of {source.name!r} is left ({reasons})", "Change what is left out"
         )

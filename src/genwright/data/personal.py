@@ -125,6 +125,8 @@ _KINDS: tuple[tuple[str, re.Pattern[str], Callable[[str], bool]], ...] = (
     ),
     ("iban", re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}(?!\w)", re.ASCII), _is_iban),
     ("id", re.compile(r"(?<!\d)[1-9]\d{5}(?:19|20)\d{9}[\dXx](?!\w)", re.ASCII), _is_resident_id),
+    # Of United States social security: without the numbers that are never given (no part is zero, no area 666 or from 900).
+    ("id", re.compile(r"(?<![\w.-])(?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\w-]|\.\d)", re.ASCII), _always),
     ("card", re.compile(r"(?<![\d.-])\d(?:[ -]?\d){12,18}(?![\d-])", re.ASCII), _is_card),
     ("ip", re.compile(r"(?<![\w.:])(?:\d{1,3}\.){3}\d{1,3}(?![\w:]|\.\d)", re.ASCII), _is_address),
     ("ip", re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{1,4}(?![\w:])", re.ASCII), _is_address),
@@ -140,7 +142,7 @@ _KINDS: tuple[tuple[str, re.Pattern[str], Callable[[str], bool]], ...] = (
 NAMES = {
     "mail": "mail addresses",
     "iban": "bank accounts (IBAN)",
-    "id": "resident ids",
+    "id": "ids of residents",
     "card": "card numbers",
     "ip": "network addresses",
     "phone": "phone numbers",

@@ -19,6 +19,7 @@ from genwright.errors import GenwrightError, did_you_mean
 TEXTS = ("text", "content", "document", "body", "article", "message", "story", "poem", "review")
 PROMPTS = ("prompt", "instruction", "question", "query", "user", "input")
 RESPONSES = ("response", "completion", "answer", "output", "reply", "assistant")
+CONVERSATIONS = ("messages", "conversations", "conversation", "turns", "dialogue")
 MOST_VALUES = 256  # of a condition
 ROWS = 1000  # held at once
 _SPEAKERS, _WORDS = ("role", "from", "speaker"), ("content", "value", "text")
@@ -78,13 +79,13 @@ def names_texts(names: list[str]) -> bool:
     """Whether the names of columns tell that a table is a collection of texts."""
     known = {name.lower() for name in names}
     pairs = known & set(PROMPTS) and known & set(RESPONSES)
-    return bool(known & {TEXTS[0], "messages", "conversations", "conversation", "turns", "dialogue"} or pairs)
+    return bool(known & {TEXTS[0], *CONVERSATIONS} or pairs)
 
 
 def _reading(head: pl.DataFrame, column: str) -> tuple[tuple[str, ...], Callable[[_Row], tuple[Message, ...]]]:
     """The columns that hold what was written, and how a row of them becomes messages (none: the row holds no text)."""
     texts = head.select(pl.selectors.string() if not column else pl.col(column).cast(pl.String))
-    nested = [name for name in texts.columns if any(value and conversation(value) for value in texts[name].head(20))]
+    nested = [name for name in texts.columns if _holds_conversations(texts[name])]
     if nested:
         return (nested[0],), lambda row: conversation(row[nested[0]] or "")
     if column:
@@ -99,9 +100,17 @@ def _reading(head: pl.DataFrame, column: str) -> tuple[tuple[str, ...], Callable
     return ((found,), lambda row: _message(TEXT, row[found])) if found else ((), lambda row: ())
 
 
+def _holds_conversations(column: pl.Series) -> bool:
+    """By what some of its first values are; by its name where all of them are lists, as of conversations without messages."""
+    found = [value for value in column.head(20) if value]
+    lists = column.name.lower() in CONVERSATIONS and all(value.startswith("[") for value in found)
+    return bool(found) and (lists or any(map(conversation, found)))
+
+
 def _longest(texts: pl.DataFrame) -> str:
-    """The column with the longest values, or "" without columns."""
-    lengths = {name: texts[name].str.len_chars().mean() or 0.0 for name in texts.columns}
+    """The column with the longest values of those that are not all numbers, or "" without one."""
+    words = [name for name in texts.columns if texts[name].drop_nulls().cast(pl.Float64, strict=False).is_null().any()]
+    lengths = {name: texts[name].str.len_chars().mean() or 0.0 for name in words}
     return max(lengths, key=lambda name: float(str(lengths[name])), default="")
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from genwright.metrics.auc import Estimate
 from genwright.metrics.lookalikes import halves, inference, linkability, lookalikes, right, tolerances
-from genwright.metrics.membership import Caught, Membership, Scored, membership, scored
+from genwright.metrics.membership import Caught, Game, Membership, Scored, among_rows, played, scored
 from genwright.metrics.nearest import Encoded, Index, encode
 from genwright.metrics.risks import Attacked
 from genwright.metrics.shadows import Shadow, look, targets_of
@@ -32,15 +32,6 @@ MEMBERSHIP_TARGETS = 4
 """Membership is asked of this many times more records: its search for neighbours is the faster one."""
 WORK_SHARE = 1 / 20
 """Of the work allowed for distances; see `effort.py`."""
-
-
-@dataclass(frozen=True)
-class Game:
-    """Who is attacked with what: one of the three tables that stand as the synthetic one."""
-
-    train: Encoded
-    holdout: Encoded
-    synthetic: Encoded
 
 
 @dataclass(frozen=True)
@@ -110,7 +101,7 @@ def _by_shadows(scene: Scene, shadows: Sequence[Shadow], asked: int) -> dict[str
     }
 
 
-def _games(scene: Scene, generator: np.random.Generator) -> tuple[dict[str, Game], int, list[dict[str, Any]]]:
+def _games(scene: Scene, generator: np.random.Generator) -> tuple[dict[str, Game[Encoded]], int, list[dict[str, Any]]]:
     """The three games, the number of targets on each side, and what was cut: rows only where targets can not be fewer."""
     tables = scene.tables
     holdout = tables.holdout
@@ -138,29 +129,19 @@ def _games(scene: Scene, generator: np.random.Generator) -> tuple[dict[str, Game
     return games, asked, [{"code": "attack_rows", "rows": most}] if cut else []
 
 
-def play(game: Game, asked: int, generator: np.random.Generator) -> Outcome:
+def play(game: Game[Encoded], asked: int, generator: np.random.Generator) -> Outcome:
     """All attacks, on at most `asked` training rows and as many hold-out rows; membership on four times as many."""
     several = len(game.train.numbers) + len(game.train.labels) > 1
     people = People(game.train, game.holdout, generator)
     one = singling_out(people, game.synthetic, asked, generator, several=False)
     many = singling_out(people, game.synthetic, asked, generator, several=True) if several else None
     linked, inferred, columns = _lookalikes(game, asked, generator) if several else (None, None, [])
-    return Outcome(_membership(game, asked, generator), one, many, linked, inferred, columns)
-
-
-def _membership(game: Game, asked: int, generator: np.random.Generator) -> Membership | None:
-    """Half of the hold-out are the others, at most; the rest is the reference."""
-    n = min(game.train.rows, game.holdout.rows // 2, asked * MEMBERSHIP_TARGETS)
-    if n < MINIMUM:
-        return None
-    order = generator.permutation(game.holdout.rows)
-    members = game.train.take(generator.permutation(game.train.rows)[:n])
-    others, reference = game.holdout.take(order[:n]), game.holdout.take(order[n:])
-    return membership(members, others, game.synthetic, reference, generator)
+    known = played(game, asked * MEMBERSHIP_TARGETS, among_rows, generator)
+    return Outcome(known, one, many, linked, inferred, columns)
 
 
 def _lookalikes(
-    game: Game, asked: int, generator: np.random.Generator
+    game: Game[Encoded], asked: int, generator: np.random.Generator
 ) -> tuple[Attacked | None, Attacked | None, list[Attacked]]:
     n = min(asked, game.train.rows, game.holdout.rows)
     members, others = (rows.take(generator.permutation(rows.rows)[:n]) for rows in (game.train, game.holdout))
@@ -182,22 +163,11 @@ def _metrics(found: dict[str, Outcome], names: list[str], notes: list[dict[str, 
     def each(pick: Callable[[Outcome], Any]) -> tuple[Any, Any, Any]:
         return pick(found["value"]), pick(found["floor"]), pick(found["copycat"])
 
-    def scores(pick: Callable[[Membership], Any]) -> tuple[Any, Any, Any]:
-        return each(lambda outcome: None if outcome.membership is None else pick(outcome.membership))
-
-    parts = {
-        "caught": _part(*scores(lambda m: m.density.caught)),
-        "distance": _part(*scores(lambda m: m.distance.area)),
-        "caught_by_distance": _part(*scores(lambda m: m.distance.caught)),
-    }
-    targets = scores(lambda m: m.targets)[0]
     one, several = each(lambda o: o.one_column), each(lambda o: o.several_columns)
     of_columns = each(lambda o: o.columns or [None] * len(names))
     columns = {name: _part(*(results[i] for results in of_columns)) for i, name in enumerate(names)}
     return {
-        "membership": _metric(
-            "membership", *scores(lambda m: m.density.area), notes=notes, targets=targets, parts=parts
-        ),
+        "membership": membership_metric(*each(lambda o: o.membership), notes=notes),
         "singling_out": _metric(
             "singling_out", *(several if len(names) > 1 else one), notes=notes, parts={"one_column": _part(*one)}
         ),
@@ -206,6 +176,24 @@ def _metrics(found: dict[str, Outcome], names: list[str], notes: list[dict[str, 
             "attribute_inference", *each(lambda o: o.inference), notes=notes, columns=columns
         ),
     }
+
+
+def membership_metric(
+    value: Membership | None, floor: Membership | None, copycat: Membership | None, *, notes: list[dict[str, Any]]
+) -> Metric:
+    """The metric `membership` of three games, of rows or of anything else."""
+
+    def each(pick: Callable[[Membership], Any]) -> tuple[Any, Any, Any]:
+        one, two, three = (None if found is None else pick(found) for found in (value, floor, copycat))
+        return one, two, three
+
+    parts = {
+        "caught": _part(*each(lambda m: m.density.caught)),
+        "distance": _part(*each(lambda m: m.distance.area)),
+        "caught_by_distance": _part(*each(lambda m: m.distance.caught)),
+    }
+    targets = None if value is None else value.targets
+    return _metric("membership", *each(lambda m: m.density.area), notes=notes, targets=targets, parts=parts)
 
 
 Result = Estimate | Caught | Attacked | None

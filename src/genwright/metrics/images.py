@@ -37,6 +37,7 @@ from genwright.metrics.image_sets import EFFORTS, PLENTY, Compared, Labelled, ch
 from genwright.metrics.image_utility import Classifier, classify, train_classifier
 from genwright.metrics.table import FORMAT
 from genwright.metrics.values import Better, Metric, metric
+from genwright.metrics.vector_attacks import of_images
 
 STAGES = ("features", "distances", "copies", "utility")
 IMAGE_ORDER = (
@@ -44,6 +45,7 @@ IMAGE_ORDER = (
     "within_class", "class_kept", "classifier", "nats", "bits_per_dimension", "reconstruction_psnr",
     "reconstruction_ssim", "reconstruction_ms_ssim", "codebook_usage", "codebook_perplexity", "near_copies",
     "near_pixels", "authentic", "nearer_pictures", "recoloured_copies", "exact_pictures",
+    "membership",
 )  # fmt: skip
 FEWEST_FRESH = 50  # held-out pictures; fewer do not tell where their nearest hundredth begins
 FEWEST_TESTED = 20
@@ -90,7 +92,7 @@ def score_images(
     metrics = _distances(sets, seed) | _diversity(sets, seed) | dict(likelihoods or {})
     clock.start("copies")
     copied, nearest = _copies(sets)
-    metrics |= copied
+    metrics |= copied | {"membership": of_images(sets, seed)}
     if reconstruction is not None and len(reconstruction[0]):
         metrics |= _reconstruction(sets, *reconstruction)
     clock.start("utility")

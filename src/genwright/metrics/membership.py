@@ -1,20 +1,22 @@
-"""Membership inference: can somebody who holds a real record tell from the synthetic rows whether it was trained on?
+"""Membership inference: can somebody who holds a real record tell from synthetic ones whether it was trained on?
 
-The attacker gives every record a score, higher for "it was in the training table". Members are training rows; others are
-hold-out rows, equally many. Two scores, both from the distance of `nearest.py`:
+The attacker gives every record a score, higher for "it was trained on". Members are training records; others are hold-out
+records, equally many. Two scores, both from distances:
 
-- by distance: the nearer the closest synthetic row, the likelier a member (Chen et al. 2020, GAN-Leaks, full black box);
-- by density: the density of synthetic rows around the record over that of real rows the model never saw (DOMIAS, van
-  Breugel et al. 2023, equation 2). A row in a crowd has near neighbours anyway; the ratio takes that out. Densities are
+- by distance: the nearer the closest synthetic record, the likelier a member (Chen et al. 2020, GAN-Leaks, full black box);
+- by density: the density of synthetic records around it over that of real ones the model never saw (DOMIAS, van Breugel et
+  al. 2023, equation 2). A record in a crowd has near neighbours anyway; the ratio takes that out. Densities are
   nearest-neighbour ones (Loftsgaarden and Quesenberry 1965, k = 1), so their ratio only grows with reference distance
-  over synthetic distance. The reference rows are neither members nor others.
+  over synthetic distance. The reference records are neither members nor others.
 
-Read `attacks.py` next: it chooses the rows and puts floor and copycat beside.
+Read `attacks.py` next for rows of tables, `vector_attacks.py` for images and texts: they put floor and copycat beside.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Generic, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +25,33 @@ from genwright.metrics.auc import Estimate, auc
 from genwright.metrics.nearest import Encoded, Index
 
 FALSE_ALARMS = 0.01
+FEWEST = 20  # targets on each side
 Floats = NDArray[np.float64]
+
+
+class Records(Protocol):
+    """Records of any kind."""
+
+    @property
+    def rows(self) -> int:
+        """How many there are."""
+
+    def take(self, rows: NDArray[np.intp]) -> Self:
+        """Those at these places."""
+
+
+R = TypeVar("R", bound=Records)
+Search = Callable[[R], Callable[[R], Floats]]
+"""Of records: what finds for each of others the distance to the nearest of them."""
+
+
+@dataclass(frozen=True)
+class Game(Generic[R]):
+    """Who is attacked with what: one of the three sets that stand as the synthetic one."""
+
+    train: R
+    holdout: R
+    synthetic: R
 
 
 @dataclass(frozen=True)
@@ -52,14 +80,30 @@ class Membership:
     density: Scored
 
 
+def played(game: Game[R], most: int, search: Search[R], generator: np.random.Generator) -> Membership | None:
+    """The attack on at most so many members and as many others, which are half of the hold-out at most: the rest is the
+    reference. None where they would be too few."""
+    n = min(game.train.rows, game.holdout.rows // 2, most)
+    if n < FEWEST:
+        return None
+    order = generator.permutation(game.holdout.rows)
+    members = game.train.take(generator.permutation(game.train.rows)[:n])
+    others, reference = game.holdout.take(order[:n]), game.holdout.take(order[n:])
+    return membership(members, others, game.synthetic, reference, generator, search)
+
+
+def among_rows(rows: Encoded) -> Callable[[Encoded], Floats]:
+    """The `Search` of rows of a table, by the distance of `nearest.py`."""
+    index = Index(rows)
+    return lambda asked: index.neighbours(asked).first.astype(np.float64)
+
+
 def membership(
-    members: Encoded, others: Encoded, synthetic: Encoded, reference: Encoded, generator: np.random.Generator
+    members: R, others: R, synthetic: R, reference: R, generator: np.random.Generator, search: Search[R]
 ) -> Membership:
-    """Attack training rows (`members`) and hold-out rows (`others`); none of them may be in `reference`."""
-    made, real = Index(synthetic), Index(reference)
+    """Attack training records (`members`) and hold-out records (`others`); none of them may be in `reference`."""
     to_made, to_real = (
-        np.concatenate([index.neighbours(rows).first for rows in (members, others)]).astype(np.float64)
-        for index in (made, real)
+        np.concatenate([find(members), find(others)]) for find in (search(synthetic), search(reference))
     )
     # The ratio on a scale from -1 to 1, which it orders alike: a distance of 0 needs no constant added, and 0/0 is even.
     reach = to_real + to_made

@@ -1,8 +1,9 @@
 """How far generated texts are from real ones: over embeddings, over n-grams, and to a classifier that tells them apart.
 
-*Embeddings* are whatever the caller gives, a function of texts that returns vectors. Without one they are made here and need
-nothing to be downloaded: counts of character and word n-grams, weighted as by TF-IDF, in the 64 directions in which training
-texts differ most (latent semantic analysis, Deerwester et al. 1990). They see words and spelling, little of meaning.
+*Embeddings* are whatever the caller gives, a function of texts that returns vectors. Without one, English texts get those of
+`sentences.py`, where its package is installed. All others need nothing but the training texts: counts of character and word
+n-grams, weighted as by TF-IDF, in the 64 directions in which training texts differ most (latent semantic analysis, Deerwester
+et al. 1990). They see words and spelling, little of meaning.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from genwright.data.language import most_common_language
+from genwright.metrics import sentences
 from genwright.metrics.auc import Estimate, auc
 from genwright.metrics.text_words import Numbered, grams, number
 
@@ -53,6 +56,13 @@ class Embedding:
 
 
 def embedding(texts: Sequence[str], weighted: Weighted, *, seed: int) -> Embedding:
+    """The embedding for training texts: of a sentence model, if one is installed for their language, else fitted to them."""
+    if sentences.folder() is not None and most_common_language(texts) == sentences.LANGUAGE:
+        return Embedding(sentences.NAME, sentences.SHA256, sentences.vectors)
+    return fitted(texts, weighted, seed=seed)
+
+
+def fitted(texts: Sequence[str], weighted: Weighted, *, seed: int) -> Embedding:
     """The embedding fitted to training texts; "sha256" is of its matrix, rounded, so that equal numbers mean equal ones."""
     from sklearn.decomposition import TruncatedSVD
 

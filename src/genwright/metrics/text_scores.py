@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from operator import itemgetter
 from typing import Any
@@ -12,43 +13,55 @@ import numpy as np
 from genwright.metrics import text_diversity as varied
 from genwright.metrics import text_overlap as overlap
 from genwright.metrics.image_distances import frechet
-from genwright.metrics.image_diversity import label_entropy, uniformity
 from genwright.metrics.text_copies import LENGTHS, Copied, TrainingTexts, shown
 from genwright.metrics.text_distance import FEWEST, Embedding, Weighted, divergence, judge, mauve
 from genwright.metrics.text_likelihood import CharacterModel, xz_bits, zlib_bits
-from genwright.metrics.text_sets import COPYCATS, Compared, Responses, TextEffort, Texts, first_within
+from genwright.metrics.text_sets import COPYCATS, Compared, Responses, TextEffort, first_within
 from genwright.metrics.text_words import number, unspaced
-from genwright.metrics.values import Better, Metric, metric
+from genwright.metrics.values import Better, Metric, metric, rounded
 
 NEAR: Better = "nearer to the floor"
+TINY, MOST_NATS = 1e-12, 700.0
 PAIRED_CHARACTERS = 1_000  # first characters of a text whose BLEU against others is measured
 
 
-def distances(sets: Compared, weighted: Weighted, chosen: Embedding, seed: int) -> dict[str, Metric]:
-    """Over embeddings, over words, over pairs of words, to a classifier."""
-    reference, notes = chosen.call(sets.reference.texts), sets.notes
-    vectors = tuple(None if part is None else chosen.call(part.texts) for part in sets.sets)
-    limits = [{"code": "measured_on", "name": chosen.name, "sha256": chosen.sha256[:12], "n": sets.n}]
-    width = reference.shape[1]
-    limits += [{"code": "few_for_features", "n": sets.n, "width": width}] if sets.n <= width else []
+def distances(
+    sets: Compared, weighted: Weighted, chosen: Embedding, states: Embedding | None, seed: int
+) -> dict[str, Metric]:
+    """Over embeddings, over the model's own states, over words, over pairs of words, to a classifier."""
+    notes = sets.notes
     vocabulary: dict[str, int] = {}
     real = number(sets.reference.texts, vocabulary)
     counted = tuple(None if part is None else number(part.texts, vocabulary) for part in sets.sets)
-    enough = sets.n >= 2
-    far = _three(lambda x: frechet(reference, x) if enough else None, vectors)
-    spread = float(reference.var(axis=0, ddof=1).sum()) if enough else None
-    like = _three(lambda x: mauve(reference, x, seed=seed), vectors)
     rows = weighted(sets.reference.texts)
     told = [None if part is None else judge(rows, weighted(part.texts), seed=seed) for part in sets.sets]
     few = [{"code": "few_judged", "fewest": FEWEST}] if told[0] is None else []
     area, floor, copycat = (None if x is None else x.value for x in told)
     interval = None if told[0] is None else told[0].interval(0, 1)
-    return {
-        "frechet": metric(*far, "lower", "", notes=[*limits, *notes], n=sets.n, spread=spread),
-        "mauve": metric(*like, "higher", "share", notes=[*limits, *notes], n=sets.n),
+    found = over(sets, chosen, seed)
+    if states is not None:
+        found |= {f"{name}_states": metric for name, metric in over(sets, states, seed).items()}
+    return found | {
         "word_distance": metric(*_three(lambda x: divergence(real, x, 1), counted), "lower", "share", notes=notes),
         "pair_distance": metric(*_three(lambda x: divergence(real, x, 2), counted), "lower", "share", notes=notes),
         "judge": metric(area, floor, copycat, "nearer to .5", "AUC", interval=interval, notes=[*notes, *few], n=sets.n),
+    }
+
+
+def over(sets: Compared, space: Embedding, seed: int) -> dict[str, Metric]:
+    """The Frechet distance and MAUVE over an embedding."""
+    reference = space.call(sets.reference.texts)
+    vectors = tuple(None if part is None else space.call(part.texts) for part in sets.sets)
+    notes = [{"code": "measured_on", "name": space.name, "sha256": space.sha256[:12], "n": sets.n}]
+    width, enough = reference.shape[1], sets.n >= 2
+    notes += [{"code": "few_for_features", "n": sets.n, "width": width}] if sets.n <= width else []
+    notes += sets.notes
+    far = _three(lambda x: frechet(reference, x) if enough else None, vectors)
+    spread = float(reference.var(axis=0, ddof=1).sum()) if enough else None
+    like = _three(lambda x: mauve(reference, x, seed=seed), vectors)
+    return {
+        "frechet": metric(*far, "lower", "", notes=notes, n=sets.n, spread=spread),
+        "mauve": metric(*like, "higher", "share", notes=notes, n=sets.n),
     }
 
 
@@ -141,30 +154,22 @@ def likelihood(sets: Compared, limit: TextEffort) -> tuple[dict[str, Metric], di
     }
 
 
-def conditions_kept(sets: Compared, conditions: int, weighted: Weighted) -> dict[str, Metric]:
-    """A classifier of real texts says which condition a text is of: how evenly they come, and whether they are the ones that
-    were asked for. Nothing where training texts have fewer than two conditions."""
-    from sklearn.linear_model import LogisticRegression
-
-    labels = sets.known.labels
-    if conditions < 2 or labels is None or len(np.unique(labels)) < 2:
-        return {}
-    model = LogisticRegression(max_iter=200).fit(weighted(sets.known.texts), labels)
-
-    def said(part: Texts) -> np.ndarray:
-        return model.predict(weighted(part.texts))
-
-    counts = _three(lambda part: np.bincount(said(part), minlength=conditions), sets.sets)
-    assert counts[0] is not None
-    even = _three(uniformity, counts)
-    found = {
-        "condition_balance": metric(
-            *even, NEAR, "share", notes=sets.notes, n=sets.n, entropy=label_entropy(counts[0]), counts=counts[0].tolist()
-        )
-    }  # fmt: skip
-    if sets.made.labels is not None and (sets.floor is None or sets.floor.labels is not None):
-        kept = _three(lambda part: float((said(part) == part.labels).mean()), sets.sets)
-        found["conditions_kept"] = metric(*kept, "higher", "share", notes=sets.notes, n=sets.n)
+def beside_ngram(likelihoods: Mapping[str, Metric], baselines: Mapping[str, Any] | None) -> dict[str, Metric]:
+    """What held-out texts cost the model, with the cost to the n-gram model in the floor's place. By token: to the same
+    characters, divided by the model's tokens."""
+    found = {name: dict(entry) for name, entry in likelihoods.items()}
+    if baselines is None or "nats_per_character" not in found:
+        return found
+    ngram, own = baselines["ngram"], {name: entry["value"] for name, entry in found.items()}
+    by_token = own["nats"] * ngram["nats_per_character"] / max(own["nats_per_character"], TINY)
+    floors = {
+        "nats": by_token,
+        "nats_per_character": ngram["nats_per_character"],
+        "perplexity": math.exp(min(by_token, MOST_NATS)),
+        "bits_per_byte": ngram["bits_per_byte"],
+    }
+    for name, floor in floors.items():
+        found[name] |= {"floor": rounded(floor), "notes": [{"code": "floor_ngram", "order": ngram["order"]}]}
     return found
 
 
@@ -203,7 +208,7 @@ def _other(real: list[str], labels: np.ndarray | None) -> list[str] | None:
     """For each answer the next one of its condition; None where there is only one answer."""
     if len(real) < 2:
         return None
-    known = np.zeros(len(real)) if labels is None else labels
+    known = np.zeros(len(real)) if labels is None else np.unique(labels, axis=0, return_inverse=True)[1].reshape(-1)
     following = np.roll(np.arange(len(real)), -1)
     for label in np.unique(known):
         mine = np.flatnonzero(known == label)

@@ -52,7 +52,7 @@ EFFORTS = {
 
 @dataclass(frozen=True)
 class Texts:
-    """Texts (N,) and the number of the condition of each (N,), if any."""
+    """Texts (N,) and the number of the value that each has of each condition (N, conditions), -1: none; if any."""
 
     texts: Sequence[str]
     labels: np.ndarray | None = None
@@ -73,7 +73,7 @@ class Responses:
     train: Sequence[str] = ()
     """Answers of the training texts, for the copycat."""
     labels: np.ndarray | None = None
-    """The condition of each prompt, if any: the floor is another answer of the same condition."""
+    """(N, conditions) of the prompts, if any: the floor is another answer of the same conditions."""
 
 
 def check_texts(train: Texts, holdout: Texts | None, synthetic: Texts) -> None:
@@ -87,9 +87,11 @@ def check_texts(train: Texts, holdout: Texts | None, synthetic: Texts) -> None:
             raise GenwrightError(
                 "GW-0534", f"One of the {name} texts is of type {min(kinds)}", "Give every text as a string"
             )
-        if part.labels is not None and len(part.labels) != len(part):
+        if part.labels is not None and (part.labels.ndim != 2 or len(part.labels) != len(part)):
             raise GenwrightError(
-                "GW-0535", f"There are {len(part.labels)} conditions for {len(part)} {name} texts", "Give one for each"
+                "GW-0535",
+                f"Conditions of shape {part.labels.shape} are given for {len(part)} {name} texts",
+                "Give one row for each text",
             )
     for name, few in (("training", train), ("synthetic", synthetic)):
         if not any(text.strip() for text in few.texts):

@@ -6,7 +6,7 @@ What these are for texts is said in `text_sets.py`. The stages are `text_distanc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,17 +14,28 @@ import numpy as np
 from genwright.errors import GenwrightError, did_you_mean
 from genwright.metrics.clock import Clock
 from genwright.metrics.table import FORMAT
+from genwright.metrics.text_conditions import conditions_kept
 from genwright.metrics.text_distance import Embedding, Weighted, embedding
-from genwright.metrics.text_scores import answers, conditions_kept, copies, distances, diversity, likelihood
+from genwright.metrics.text_scores import (
+    answers,
+    beside_ngram,
+    copies,
+    distances,
+    diversity,
+    likelihood,
+)
 from genwright.metrics.text_sets import EFFORTS, Compared, Responses, Texts, check_texts
 from genwright.metrics.values import Metric
+from genwright.metrics.vector_attacks import of_texts
 
 STAGES = ("embedding", "distances", "diversity", "copies", "likelihood", "conditions")
 TEXT_ORDER = (
-    "frechet", "mauve", "word_distance", "pair_distance", "judge", "predictability", "length", "distinct_1", "distinct_2",
-    "distinct_3", "ngram_entropy", "self_bleu", "repetition", "unique_texts", "condition_balance", "conditions_kept",
+    "frechet", "mauve", "frechet_states", "mauve_states", "word_distance", "pair_distance", "judge", "predictability",
+    "length", "distinct_1", "distinct_2", "distinct_3", "ngram_entropy", "self_bleu", "repetition", "unique_texts",
+    "condition_balance", "conditions_kept",
     "nats", "nats_per_character", "perplexity", "bits_per_byte", "bleu", "chrf", "rouge_1", "rouge_2", "rouge_l",
-    "exact_match", "token_f1", "copied_8", "copied_16", "copied_32", "near_copies", "longest_copy", "exact_texts", "exposure",
+    "exact_match", "token_f1", "copied_8", "copied_16", "copied_32", "near_copies", "longest_copy", "exact_texts",
+    "membership", "exposure",
 )  # fmt: skip
 
 
@@ -33,8 +44,9 @@ def score_texts(
     holdout: Texts | None,
     synthetic: Texts,
     *,
-    conditions: tuple[str, ...] = (),
+    conditions: Mapping[str, Sequence[str]] | None = None,
     embed: Embedding | None = None,
+    states: Embedding | None = None,
     effort: str = "full",
     seed: int = 0,
     progress: Callable[[int, int, str], None] | None = None,
@@ -46,10 +58,11 @@ def score_texts(
     texts that copy most; "longest_copy": the first of them in its context, or None; "baselines": what held-out texts cost
     an n-gram model and compressors (see `text_scores.likelihood`), or None.
 
-    `conditions` names the labels. `embed`: vectors of texts; without one they are made here (see `text_distance.py`).
-    `likelihoods`: metrics that the model itself measured ("nats", "nats_per_character", "perplexity", "bits_per_byte",
-    "exposure"). `responses`: generated answers to held-out prompts. `effort` bounds how much is read (`text_sets.EFFORTS`).
-    Without a hold-out, numbers that need one are None. But for "seconds", the result depends on the texts and the seed alone.
+    `conditions`: what the columns of labels are called, and their values. `embed`: vectors of texts; without one they are made
+    here (see `text_distance.py`). `states`: the model's own vectors of texts. `likelihoods`: metrics that the model itself
+    measured ("nats", "nats_per_character", "perplexity", "bits_per_byte", "exposure"); their floor is the n-gram model's cost.
+    `responses`: generated answers to held-out prompts. `effort` bounds how much is read (`text_sets.EFFORTS`). Without a
+    hold-out, numbers that need one are None. But for "seconds", the result depends on the texts and the seed alone.
 
     Errors: GW-0506 for an unknown effort, GW-0530, GW-0531, GW-0534, GW-0535.
     """
@@ -63,16 +76,17 @@ def score_texts(
     weighted = Weighted(sets.known.texts)
     chosen = embed or embedding(sets.known.texts, weighted, seed=seed)
     clock.start("distances")
-    metrics = distances(sets, weighted, chosen, seed) | dict(likelihoods or {})
+    metrics = distances(sets, weighted, chosen, states, seed)
     clock.start("diversity")
     metrics |= diversity(sets, limit.paired)
     clock.start("copies")
     copied, spans = copies(sets)
+    metrics["membership"] = of_texts(sets, weighted, seed)
     clock.start("likelihood")
     predictability, baselines = likelihood(sets, limit)
-    metrics |= copied | predictability
+    metrics |= copied | predictability | beside_ngram(likelihoods or {}, baselines)
     clock.start("conditions")
-    metrics |= conditions_kept(sets, len(conditions), weighted)
+    metrics |= conditions_kept(sets, conditions or {}, weighted)
     if responses is not None:
         metrics |= answers(responses, weighted, limit.compared)
     sizes = {"train": len(train), "holdout": 0 if holdout is None else len(holdout), "synthetic": len(synthetic)}

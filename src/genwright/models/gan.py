@@ -126,6 +126,11 @@ class GAN(GenerativeModel):
         """n images in one pass of the generator."""
         return self.decode(self.latents(n, generator), condition=condition)
 
+    @torch.no_grad()
+    def familiarity(self, batch: Batch) -> Tensor:
+        """The critic's score."""
+        return self.critic(batch.x, self._labels(batch)).float()
+
     def _score(self, x: Tensor, change: Tensor, label: Tensor) -> Tensor:
         return self.critic(augmentation.augment(x, change, self.augment) if self.augment else x, label)
 

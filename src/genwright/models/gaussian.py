@@ -50,6 +50,11 @@ class Gaussian(GenerativeModel):
         return self.gaussians.inverse(x, self._labels(condition, x))
 
     @torch.no_grad()
+    def familiarity(self, batch: Batch) -> Tensor:
+        """The logarithm of the density."""
+        return self.gaussians.log_density(batch.x, self._labels(batch.condition, batch.x))
+
+    @torch.no_grad()
     def sample(self, n: int, *, condition: Tensor | None = None, generator: torch.Generator) -> Batch:
         """n images by one product."""
         return self.decode(self.latents(n, generator), condition=condition)

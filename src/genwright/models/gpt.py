@@ -84,6 +84,10 @@ class GPT(GenerativeModel):
         nats, counted = self._nats(batch)
         return nats if self.beside is None else self.beside.mixed_nats(nats, batch.x), counted
 
+    def states(self, batch: Batch) -> Tensor:
+        """As in the contract: what the last block gives."""
+        return self.net(batch.x)
+
     @torch.no_grad()
     def measures(self, batches: Iterable[Batch], generator: torch.Generator) -> dict[str, float]:
         """Mean nats of a counted token."""

@@ -9,7 +9,7 @@ pairs are chosen between two fits; where a target of few values is named, all is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,12 +22,12 @@ from genwright.networks.products import Fitting, Products, Target
 from genwright.networks.slices import draw_slices, slice_shares, within
 from genwright.networks.together import Together
 from genwright.privacy.ledger import PrivacyLedger
-from genwright.privacy.marginals import MEAN_ERROR, Marginals, plan_marginals, shares
+from genwright.privacy.marginals import MEAN_ERROR, Marginals, plan_marginals, shares, workload_of
 from genwright.privacy.noise import Source, system_source
 
-ROUNDS, ONES_SHARE = 5.0, 0.3
+ROUNDS = 5.0
+ONES_SHARE, CHOICES_SHARE = 0.3, 0.1  # of the model's budget, the rest is for pairs; the latter is AIM's
 STAR = 3  # releases of each pair with a target of many values
-CHOICES_SHARE = 0.1  # of the model's budget; AIM's
 ROWS_AT_ONCE = 65_536
 RATE = 0.05  # learning rate
 
@@ -48,19 +48,23 @@ class Mixture(GenerativeModel):
         *,
         components: int = 200,
         rounds: float = ROUNDS,  # measured pairs for each column
-        ones_share: float = ONES_SHARE,  # of the privacy budget: counts of single columns
+        ones_share: float = ONES_SHARE,  # of the model's privacy budget: counts of single columns
+        choices_share: float = CHOICES_SHARE,  # choices of pairs
+        workload: Sequence[str] = (),  # columns, one of which each counted pair has; none: all pairs
         round_steps: int = 30,  # of the fit between choices of pairs
         steps: int = 300,  # of the last fit
         target: str = "",  # column that all others are counted together with, or at least in pairs
     ) -> None:
         super().__init__()
         self.spec, self.components = spec, components
-        self.rounds, self.ones_share = rounds, ones_share
+        self.rounds, self.ones_share, self.choices_share = rounds, ones_share, choices_share
         self.round_steps, self.steps = round_steps, steps
         self.target = target
         self.leaders = [at for at, span in enumerate(spec.spans) if span.parent is None]
         self.sizes = [spec.spans[at].size for at in self.leaders]
         self.ordered_from = [spec.spans[at].ordered_from for at in self.leaders]
+        self.names = [spec.spans[at].column for at in self.leaders]
+        self.workload = workload_of(workload, self.names)
         frequency = torch.cat([torch.tensor(spec.spans[at].frequency) for at in self.leaders])
         self.register_buffer("weights", torch.full((components,), 1 / components))
         self.register_buffer("tables", frequency.expand(components, -1).clone())
@@ -69,12 +73,18 @@ class Mixture(GenerativeModel):
 
     @staticmethod
     def plan(
-        ledger: PrivacyLedger, columns: int, *, rounds: float = ROUNDS, ones_share: float = ONES_SHARE, **_: Any
+        ledger: PrivacyLedger,
+        columns: int,
+        *,
+        rounds: float = ROUNDS,
+        ones_share: float = ONES_SHARE,
+        choices_share: float = CHOICES_SHARE,
+        **_: Any,
     ) -> None:
         """Plan what `fit` will release of a table of so many columns: all that the plan has left; GW-0603 if nothing."""
         releases = max(1, round(rounds * columns)) if columns > 1 else 0
         plan_marginals(
-            ledger, columns, rounds=releases, choices=releases, ones_share=ones_share, choices_share=CHOICES_SHARE
+            ledger, columns, rounds=releases, choices=releases, ones_share=ones_share, choices_share=choices_share
         )
 
     def fit(self, batches: Iterable[Batch], ledger: PrivacyLedger | None, *, source: Source = system_source) -> None:
@@ -83,7 +93,8 @@ class Mixture(GenerativeModel):
         together = self._together()
         sizes, ordered_from = together.counted_sizes(self.ordered_from)
         joined = together.joined(codes[:, self.leaders])
-        marginals = Marginals(joined, sizes, ordered_from, ledger, source=source)
+        workload = together.workload(self.workload)
+        marginals = Marginals(joined, sizes, ordered_from, ledger, workload=workload, source=source)
         generator = torch.Generator().manual_seed(int(torch.randint(2**62, ())))
         target = _target(marginals)
         fitting = Fitting(target, together.open(marginals.columns, self.components), generator)
@@ -101,8 +112,7 @@ class Mixture(GenerativeModel):
 
     def _together(self) -> Together:
         """With the target, if it is a class of few values."""
-        names = [self.spec.spans[at].column for at in self.leaders]
-        centre = names.index(self.target) if self.target in names else None
+        centre = self.names.index(self.target) if self.target in self.names else None
         return Together.of(self.sizes, centre, self.components)
 
     def _adapt(self, marginals: Marginals, target: Target, fitting: Fitting, star: list[tuple[int, int]]) -> None:
@@ -133,14 +143,13 @@ class Mixture(GenerativeModel):
                 releases *= 2
 
     def _star(self, marginals: Marginals) -> list[tuple[int, int]]:
-        """The finest views of the target and of each other column."""
+        """The finest views of the target and of each other column, of the pairs that may be counted."""
         column = np.array([view.column for view in marginals.views])
-        names = [self.spec.spans[at].column for at in self.leaders]
-        if self.target not in names:
+        if self.target not in self.names:
             return []
-        views = [int(np.argmax(column == at)) for at in range(len(names))]
-        centre = views[names.index(self.target)]
-        return [(min(view, centre), max(view, centre)) for view in views if view != centre]
+        views = [int(np.argmax(column == at)) for at in range(len(self.names))]
+        centre = views[self.names.index(self.target)]
+        return [(min(view, centre), max(view, centre)) for view in views if marginals.pairs[view, centre]]
 
     @torch.no_grad()
     def sample(self, n: int, *, condition: Tensor | None = None, generator: torch.Generator) -> Batch:

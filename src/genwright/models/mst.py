@@ -7,7 +7,7 @@ the single columns' counts, after which the tree is their product, with no furth
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from genwright.contract import FREE, Batch, DataSpec, GenerativeModel
 from genwright.errors import GenwrightError
 from genwright.networks.slices import draw_slices, slice_shares
 from genwright.privacy.ledger import PrivacyLedger
-from genwright.privacy.marginals import Marginals, plan_marginals, shares
+from genwright.privacy.marginals import Marginals, plan_marginals, shares, workload_of
 from genwright.privacy.noise import Source, system_source
 
 ONES_SHARE, CHOICES_SHARE = 1 / 3, 1 / 3  # of the budget, the rest is for pairs; as in the paper
@@ -36,10 +36,18 @@ class MST(GenerativeModel):
     rows: Tensor
     slices: Tensor
 
-    def __init__(self, spec: DataSpec) -> None:
+    def __init__(
+        self,
+        spec: DataSpec,
+        *,
+        ones_share: float = ONES_SHARE,  # of the model's privacy budget: counts of single columns
+        choices_share: float = CHOICES_SHARE,  # choices of pairs
+        workload: Sequence[str] = (),  # columns, one of which each pair of the tree has; none: any pairs
+    ) -> None:
         super().__init__()
-        self.spec = spec
+        self.spec, self.ones_share, self.choices_share = spec, ones_share, choices_share
         self.leaders = [at for at, span in enumerate(spec.spans) if span.parent is None]
+        self.workload = workload_of(workload, [spec.spans[at].column for at in self.leaders])
         self.sizes = [spec.spans[at].size for at in self.leaders]
         columns = len(self.leaders)
         self.register_buffer("order", torch.arange(columns))
@@ -56,15 +64,24 @@ class MST(GenerativeModel):
         return super().load_state_dict(state_dict, strict, assign)
 
     @staticmethod
-    def plan(ledger: PrivacyLedger, columns: int, **_: Any) -> None:
+    def plan(
+        ledger: PrivacyLedger,
+        columns: int,
+        *,
+        ones_share: float = ONES_SHARE,
+        choices_share: float = CHOICES_SHARE,
+        **_: Any,
+    ) -> None:
         """Plan what `fit` will release of a table of so many columns: all that the plan has left; GW-0603 if nothing."""
         edges = columns - 1
-        plan_marginals(ledger, columns, rounds=edges, choices=edges, ones_share=ONES_SHARE, choices_share=CHOICES_SHARE)
+        plan_marginals(ledger, columns, rounds=edges, choices=edges, ones_share=ones_share, choices_share=choices_share)
 
     def fit(self, batches: Iterable[Batch], ledger: PrivacyLedger | None, *, source: Source = system_source) -> None:
         """Choose the tree and count its pairs: with a ledger by the plan that `plan` made; without, exactly."""
         codes = torch.cat([batch.x.cpu() for batch in batches]).numpy().astype(np.int64)
-        marginals = Marginals(codes[:, self.leaders], self.sizes, self._ordered_from(), ledger, source=source)
+        marginals = Marginals(
+            codes[:, self.leaders], self.sizes, self._ordered_from(), ledger, workload=self.workload, source=source
+        )
         if ledger is None:
             self.slices = slice_shares(self.spec, [codes])
         ones = [shares(column.counts) for column in marginals.columns]
@@ -115,7 +132,7 @@ def _edges(marginals: Marginals, ones: list[np.ndarray]) -> dict[tuple[int, int]
     part = np.array([view.column for view in marginals.views])
     edges = {}
     for _ in range(len(ones) - 1):
-        u, v = marginals.choose(expected, marginals.noise, part[:, None] != part[None])
+        u, v = marginals.choose(expected, marginals.noise, marginals.pairs & (part[:, None] != part[None]))
         edges[marginals.views[u].column, marginals.views[v].column] = (u, v)
         part[part == part[v]] = part[u]
     return edges

@@ -78,6 +78,10 @@ class PGGAN(GAN):
         stage = self._grow(batch.progress)
         return super().loss(phase, replace(batch, x=self._at_level(batch.x, *stage)) if phase.reads_data else batch)
 
+    def familiarity(self, batch: Batch) -> Tensor:
+        """The critic's score at the last level."""
+        return super().familiarity(replace(batch, x=self._at_level(batch.x, *self._grow(1.0))))
+
     def _penalty(self, batch: Batch, label: Tensor) -> Tensor:
         """As any GAN's, whose weight grows with the numbers of an image: those of the level."""
         found = super()._penalty(batch, label)

@@ -103,6 +103,14 @@ class Pretrained(GenerativeModel):
         nats = F.cross_entropy(logits.float().flatten(0, 1), wanted.flatten(), reduction="none").view(wanted.shape)
         return nats, torch.ones_like(wanted, dtype=torch.bool) if batch.counts is None else batch.counts[:, 1:]
 
+    def states(self, batch: Batch) -> Tensor:
+        """As in the contract: what the last layer gives."""
+        places, mask = foreign.packed(batch.x)
+        found = self.net(
+            input_ids=batch.x, position_ids=places, attention_mask=mask, use_cache=False, output_hidden_states=True
+        )
+        return found.hidden_states[-1]
+
     @torch.no_grad()
     def measures(self, batches: Iterable[Batch], generator: torch.Generator) -> dict[str, float]:
         """Mean nats of a counted token."""

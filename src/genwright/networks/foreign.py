@@ -285,4 +285,5 @@ def _unusable(folder: Path, reason: str) -> GenwrightError:
 
 
 def _reason(error: Exception) -> str:
-    return " ".join(str(error).split())[:160] or type(error).__name__
+    lines = [" ".join(line.split()) for line in str(error).splitlines() if line.strip()]
+    return lines[0][:160] if lines else type(error).__name__

@@ -69,6 +69,18 @@ class ImageGaussians(nn.Module):
         along = (x.flatten(1) - self.mean[label]) @ self.axes.T
         return _times(self.turn[label].mT, along) / self.variance[label].sqrt()
 
+    def log_density(self, x: Tensor, label: Tensor) -> Tensor:
+        """(B,) of images of classes (B,): normal along the axes, and outside of them with the variance that is left there.
+
+        Axes of zeros, where there were fewer to find, have that variance too, and so count like those that are not there.
+        """
+        apart, size = (x.flatten(1) - self.mean[label]).double(), self.mean.shape[1]
+        along = _times(self.turn[label].mT.double(), apart @ self.axes.T.double())
+        variance, rest = self.variance[label].double(), self.rest.double()
+        squares = (along.square() / variance).sum(1) + (apart.square().sum(1) - along.square().sum(1)) / rest
+        spread = variance.log().sum(1) + (size - variance.shape[1]) * rest.log()
+        return -0.5 * (squares + spread + size * math.log(2 * math.pi))
+
     def velocity(self, x: Tensor, time: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
         """The mean of image - noise, given x = (1 - time) noise + time image, were images Gaussian; of the shape of x. And
         the root of its mean square error, (B, 1, ...).

@@ -57,6 +57,11 @@ class Together:
             return codes
         return codes[:, self.counted] + codes[:, [self.centre]] * np.array(self.sizes)[self.counted]
 
+    def workload(self, named: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """(counted,) the same of the counted columns, of (columns,) named ones: the class is in all that is counted, so where
+        it is named, all are."""
+        return named[self.counted] | (self.centre is not None and bool(named[self.centre]))
+
     def class_of(self, components: int) -> Tensor:
         """(K,) the class of each component; each class has about as many."""
         return torch.arange(components) * self.classes // components

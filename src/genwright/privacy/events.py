@@ -1,7 +1,8 @@
 """What one private release costs: each kind of noise as plain data that knows its Renyi curve and its privacy loss.
 
 Two data sets are neighbours when one has one unit (a row, a person) more. A noise multiplier is the standard deviation
-over the largest change that one unit can make. Read `accounting.py` next for how releases add up.
+over the largest change that one unit can make; `told` says the noise in the mechanism's own terms. Read `accounting.py`
+next for how releases add up.
 """
 
 from __future__ import annotations
@@ -29,6 +30,11 @@ class Gaussian:
     def __post_init__(self) -> None:
         _check(self)
 
+    @property
+    def told(self) -> str:
+        """The noise of one release: with sensitivity, rate and count, all that its cost depends on."""
+        return f"sigma {self.noise_multiplier:.5g} x sensitivity"
+
     def renyi(self, orders: Floats) -> Floats:
         """Renyi divergence of one release at each order > 1 (Mironov 2017, corollary 3)."""
         return orders / (2 * self.noise_multiplier**2)
@@ -55,6 +61,11 @@ class SampledGaussian:
 
     def __post_init__(self) -> None:
         _check(self)
+
+    @property
+    def told(self) -> str:
+        """As for `Gaussian`."""
+        return f"sigma {self.noise_multiplier:.5g} x sensitivity"
 
     def renyi(self, orders: Floats) -> Floats:
         """Renyi divergence of one step at each order > 1 (Mironov, Talwar and Zhang 2019, theorems 4 and 5).
@@ -115,6 +126,11 @@ class DiscreteGaussian:
     def __post_init__(self) -> None:
         _check(self)
 
+    @property
+    def told(self) -> str:
+        """As for `Gaussian`."""
+        return f"sigma {self.noise:.5g}"
+
     def renyi(self, orders: Floats) -> Floats:
         """Renyi divergence of one release (Canonne, Kamath and Steinke 2020, theorem 4)."""
         return orders * self.sensitivity**2 / (2 * self.noise**2)
@@ -144,6 +160,11 @@ class Laplace:
     def __post_init__(self) -> None:
         _check(self)
 
+    @property
+    def told(self) -> str:
+        """As for `Gaussian`."""
+        return f"scale {self.noise_multiplier:.5g} x sensitivity"
+
     def renyi(self, orders: Floats) -> Floats:
         """Renyi divergence of one release (Mironov 2017, proposition 6)."""
         loss = 1 / self.noise_multiplier
@@ -163,13 +184,19 @@ class Laplace:
 
 @dataclass(frozen=True)
 class Pure:
-    """Any mechanism that is epsilon-private with no delta, such as discrete Laplace noise; `count` times."""
+    """Any mechanism that is epsilon-private with no delta, `count` times: discrete Laplace noise, whose scale is the
+    sensitivity over epsilon."""
 
     epsilon: float
     count: int = 1
 
     def __post_init__(self) -> None:
         _check(self)
+
+    @property
+    def told(self) -> str:
+        """As for `Gaussian`."""
+        return f"epsilon {self.epsilon:.5g}"
 
     def renyi(self, orders: Floats) -> Floats:
         """Renyi divergence of randomised response, the worst such mechanism (Bun and Steinke 2016, section 3)."""
@@ -200,6 +227,11 @@ class ZeroConcentrated:
 
     def __post_init__(self) -> None:
         _check(self)
+
+    @property
+    def told(self) -> str:
+        """As for `Gaussian`; and the epsilon of the exponential mechanism that costs so much."""
+        return f"rho {self.rho:.5g} (epsilon {math.sqrt(8 * self.rho):.5g})"
 
     def renyi(self, orders: Floats) -> Floats:
         """Renyi divergence of one release: the definition of zCDP."""

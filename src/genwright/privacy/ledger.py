@@ -186,17 +186,17 @@ class PrivacyLedger:
         return self._epsilon([event for entry in paid if (event := entry.paid())], paid)
 
     def table(self) -> list[dict[str, Any]]:
-        """One row for each entry: what `genwright info RUN --privacy` prints."""
+        """One row for each entry: what `genwright info RUN --privacy` prints, enough to compute epsilon from."""
         rows = []
         for entry in self.entries:
-            facts = event_to_json(entry.event)
             rows.append(
                 {
                     "purpose": entry.purpose,
                     "mechanism": entry.mechanism,
-                    "noise": facts.get("noise_multiplier", facts.get("noise")),
+                    "noise": entry.event.told,
                     "sensitivity": entry.sensitivity,
-                    "rate": facts.get("sampling_rate"),
+                    "rate": event_to_json(entry.event).get("sampling_rate"),
+                    "delta": entry.delta,
                     "planned": entry.event.count,
                     "spent": entry.spent,
                     "epsilon alone": self._epsilon([event], [entry]) if (event := entry.paid()) else 0.0,

@@ -7,11 +7,13 @@ It is all paid from three entries that `plan_marginals` puts into the ledger. Re
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from genwright.errors import GenwrightError
 from genwright.privacy.events import DiscreteGaussian, ZeroConcentrated
 from genwright.privacy.ledger import Entry, PrivacyLedger
 from genwright.privacy.mechanisms import counts_entry, deviation, noisy_counts, select
@@ -37,6 +39,12 @@ def plan_marginals(
     the noise on pairs is the least that the guarantee then allows. Plan the codec's releases before. GW-0603 if nothing
     is left.
     """
+    if rounds and ones_share + choices_share >= 1:
+        raise GenwrightError(
+            "GW-0603",
+            f"Single columns ({ones_share:g}) and choices ({choices_share:g}) take the whole budget of the model",
+            "Lower --model.ones_share or --model.choices_share: the rest is for counts of pairs.",
+        )
     left = ledger.left()
     rows = ledger.contributions
     ones_share = ones_share if rounds else NEARLY_ALL
@@ -123,6 +131,21 @@ def _within(counts: Floats, group: NDArray[np.int64], noise: float) -> Floats:
     return within
 
 
+def workload_of(named: Sequence[str], names: Sequence[str]) -> NDArray[np.bool_]:
+    """(columns,) which of the columns of these names are meant: the named ones, or all where none is.
+
+    GW-0112 if no column is left: those that have one value only are not coded.
+    """
+    chosen = np.array([name in named for name in names], dtype=bool)
+    if named and not chosen.any():
+        raise GenwrightError(
+            "GW-0112",
+            f"None of the columns of --model.workload ({', '.join(map(repr, named))}) has values to count",
+            "Name another column, or none: then all pairs count.",
+        )
+    return chosen | (not named)
+
+
 class Marginals:
     """Counts of single columns (measured at once) and of pairs of views; codes are grouped before any pair is counted."""
 
@@ -133,13 +156,16 @@ class Marginals:
         ordered_from: list[int],
         ledger: PrivacyLedger | None,
         *,
+        workload: NDArray[np.bool_] | None = None,
         source: Source = system_source,
     ) -> None:
-        """`codes`: (rows, columns), those of column i below sizes[i], in order from ordered_from[i] on.
+        """`codes`: (rows, columns), those of column i below sizes[i], in order from ordered_from[i] on; `workload`:
+        (columns,) of each pair that may be counted at least one column is in it; None: all are.
 
         Without a ledger all answers are exact. GW-0604 if the ledger has no plan for them: see `plan_marginals`.
         """
         self._ledger, self._source = ledger, source
+        self._workload = np.ones(len(sizes), dtype=bool) if workload is None else workload
         self.noise = deviation(ledger.entry(PAIRS)) if ledger and len(sizes) > 1 else 0.0
         """Deviation of the noise on each count of a pair, by one release."""
         ones = [self._ones(codes[:, at], size) for at, size in enumerate(sizes)]
@@ -158,9 +184,10 @@ class Marginals:
 
     @property
     def pairs(self) -> NDArray[np.bool_]:
-        """(views, views) whether two views are of different columns."""
+        """(views, views) whether two views are of different columns, of which the workload has one at least."""
         column = np.array([view.column for view in self.views])
-        return column[:, None] != column[None]
+        wanted = self._workload[column]
+        return (column[:, None] != column[None]) & (wanted[:, None] | wanted[None])
 
     @property
     def left(self) -> int:

@@ -12,6 +12,7 @@ import numpy as np
 
 from genwright.data.image_writers import grid, png
 from genwright.folder import write_text
+from genwright.report.attacks import attack_sentences
 from genwright.report.build import frame, grouped, template, write_scores
 from genwright.report.curves import loss_curves
 from genwright.report.words import Words, say
@@ -23,7 +24,9 @@ GROUPS = {
     ),
     "diversity": ("recall", "coverage", "class_balance", "cluster_balance", "vendi", "within_class"),
     "use": ("classifier", "class_kept"),
-    "privacy": ("near_copies", "near_pixels", "authentic", "nearer_pictures", "recoloured_copies", "exact_pictures"),
+    "privacy": (
+        "near_copies", "near_pixels", "authentic", "nearer_pictures", "recoloured_copies", "exact_pictures", "membership",
+    ),
 }  # fmt: skip
 WIDE = 640  # pixels that a picture is shown at, at least
 
@@ -92,6 +95,7 @@ def build_image_report(
         **frame(scores, facts, language, title="pictures.title", sizes="pictures.sizes"),
         sections=[(key, words) for key, words, content in sections if content],
         groups=grouped(scores, GROUPS),
+        attacks=attack_sentences(scores["metrics"]),
         features=say("pictures.features", name=features["name"], sha256=features["sha256"], n=f"{features['n']:,}"),
         privacy=say("pictures.private" if parts["nearest"] else "pictures.no_training"),
         distances=_distances(scores),

@@ -12,21 +12,24 @@ from typing import Any
 
 from genwright.folder import write_text
 from genwright.metrics.text_copies import TrainingTexts, shown
+from genwright.report.attacks import attack_sentences
 from genwright.report.build import frame, grouped, template, write_scores
 from genwright.report.curves import loss_curves
 from genwright.report.words import Words, say
 
 GROUPS = {
     "quality": (
-        "frechet", "mauve", "word_distance", "pair_distance", "judge", "predictability", "length", "nats",
-        "nats_per_character", "perplexity", "bits_per_byte",
+        "frechet", "mauve", "frechet_states", "mauve_states", "word_distance", "pair_distance", "judge", "predictability",
+        "length", "nats", "nats_per_character", "perplexity", "bits_per_byte",
     ),
     "diversity": (
         "distinct_1", "distinct_2", "distinct_3", "ngram_entropy", "self_bleu", "repetition", "unique_texts",
         "condition_balance",
     ),
     "use": ("conditions_kept", "bleu", "chrf", "rouge_1", "rouge_2", "rouge_l", "exact_match", "token_f1"),
-    "privacy": ("copied_8", "copied_16", "copied_32", "near_copies", "longest_copy", "exact_texts", "exposure"),
+    "privacy": (
+        "copied_8", "copied_16", "copied_32", "near_copies", "longest_copy", "exact_texts", "membership", "exposure",
+    ),
 }  # fmt: skip
 SAMPLES = 6
 CHARACTERS = 800  # of a text or a copy that are shown
@@ -82,6 +85,7 @@ def build_text_report(
         samples=[excerpt(text) for text in samples[:SAMPLES]],
         real=[excerpt(text) for text in real[:SAMPLES]],
         groups=grouped(scores, GROUPS),
+        attacks=attack_sentences(scores["metrics"]),
         features=say("texts.features", name=features["name"], sha256=features["sha256"], n=f"{features['n']:,}"),
         longest=_passage(scores["longest_copy"]) if scores["longest_copy"] else None,
         copies=_copies(scores["nearest"][1 : COPIES + 1], samples, training),

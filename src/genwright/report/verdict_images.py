@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from genwright.report.attacks import attack_warning, grade_attack
 from genwright.report.grades import Judgement, at_most, glue, show, worst
-from genwright.report.words import say
+from genwright.report.words import join, say
 
 EXACT = 0.001  # share of exact copies that nobody minds: two pictures of a blank page are equal too
 
@@ -19,6 +20,8 @@ def grade_image(name: str, metric: dict[str, Any]) -> str:
 def _graded(name: str, metric: dict[str, Any]) -> str:
     """Against the floor; limits are ours. Copies that are exact count without a floor too: better warned than not."""
     value, floor = metric["value"], metric["floor"]
+    if name == "membership":
+        return grade_attack(name, metric)
     if name == "exact_pictures" and value is not None:  # up to .001 / .01 above real pictures
         return at_most(value - (floor or 0.0), EXACT, 0.01)
     if value is None or floor is None:
@@ -88,7 +91,7 @@ def _teach(metrics: dict[str, Any]) -> Judgement:
 
 def _own(metrics: dict[str, Any]) -> Judgement:
     """The worst of all: privacy is lost at the weakest point."""
-    names = ("near_copies", "near_pixels", "nearer_pictures", "recoloured_copies", "exact_pictures")
+    names = ("near_copies", "near_pixels", "nearer_pictures", "recoloured_copies", "exact_pictures", "membership")
     found = worst(*(_graded(name, metrics[name]) for name in names if name in metrics))
     near, exact = metrics["near_copies"], metrics["exact_pictures"]
     if near["value"] is None or near["floor"] is None:
@@ -102,4 +105,5 @@ def _own(metrics: dict[str, Any]) -> Judgement:
         for word, name in (("near", "near_copies"), ("alike", "recoloured_copies"), ("exact", "exact_pictures"))
         for end, key in (("", "value"), ("_floor", "floor"))
     }
-    return Judgement("own", found, glue(say(f"own.{found}"), say("own.numbers", **shares)))
+    attacks = attack_warning({name: metrics[name] for name in ("membership",) if name in metrics})
+    return Judgement("own", found, join(glue(say(f"own.{found}"), say("own.numbers", **shares)), *attacks))

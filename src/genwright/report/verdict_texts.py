@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from genwright.report.attacks import attack_warning, grade_attack
 from genwright.report.grades import Judgement, at_most, glue, show, show_metric, worst
 from genwright.report.words import Words, join, say
 
@@ -25,6 +26,7 @@ VARIETY = (
     "condition_balance",
 )  # fmt: skip
 ANSWERS = ("bleu", "chrf", "rouge_1", "rouge_2", "rouge_l", "token_f1")
+COSTS = ("nats", "nats_per_character", "perplexity", "bits_per_byte")
 NO_CHANCE = ("copied_32", "near_copies", "exact_texts", "longest_copy")  # copies that count without a floor
 SHORT_COPY = 16  # words of a copy that nobody minds: set phrases are as long
 
@@ -41,6 +43,10 @@ def _graded(name: str, metric: dict[str, Any]) -> str:
         return "unknown"
     if name in ANSWERS:  # the floor is what any answer would score; how high a good one comes, nobody knows
         return "poor" if floor is not None and value <= floor else "unknown"
+    if name in COSTS:  # the floor is the n-gram model's
+        return "poor" if floor is not None and value >= floor else "unknown"
+    if name == "membership":
+        return grade_attack(name, metric)
     if name == "exposure":
         return at_most(value, *LIMITS[name])
     if floor is None:
@@ -151,10 +157,17 @@ def _predicts(metrics: dict[str, Any], baselines: dict[str, Any] | None) -> Judg
 
 def _own(metrics: dict[str, Any]) -> Judgement:
     """The worst of all: privacy is lost at the weakest point."""
-    found = _worst(
-        metrics, "copied_8", "copied_16", "copied_32", "near_copies", "longest_copy", "exact_texts", "exposure"
-    )
+    copies = ("copied_8", "copied_16", "copied_32", "near_copies", "longest_copy", "exact_texts")
+    found = _worst(metrics, *copies, "membership", "exposure")
     lacking = metrics["longest_copy"]["floor"] is None
     shown = _shown(metrics, {"longest": "longest_copy"}, digits=0)
     shown |= _shown(metrics, {"copied": "copied_8", "exact": "exact_texts"}, times=100, digits=1)
-    return _judgement("own", "unknown" if lacking and found == "good" else found, say("texts.own.numbers", **shown))
+    attacks = attack_warning({name: metrics[name] for name in ("membership",) if name in metrics})
+    numbers = say("texts.own.numbers", **shown)
+    planted = [_remembered(metrics["exposure"])] if "exposure" in metrics else []
+    return _judgement("own", "unknown" if lacking and found == "good" else found, numbers, *planted, *attacks)
+
+
+def _remembered(exposure: dict[str, Any]) -> Words:
+    bits = show(exposure["value"], 1)
+    return say("texts.own.planted", bits=bits, flagged=f"{exposure['flagged']:,}", n=f"{exposure['n']:,}")

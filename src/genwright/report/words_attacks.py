@@ -6,18 +6,18 @@ from __future__ import annotations
 
 ATTACKS: dict[str, tuple[str, str]] = {
     "attack.caught": (
-        "Membership attack on {targets} training and as many hold-out rows, with 1 % of false alarms: {value} % of the training rows are found "
+        "Membership attack on {targets} training and as many hold-out examples, with 1 % of false alarms: {value} % of the former are found "
         "({low} to {high} %; chance 1 %, floor {floor} %, copycat {copycat} %).",
-        "对 {targets} 条训练行和同样多的留出行做成员推断攻击，误报率 1 % 时：找出 {value} % 的训练行（{low} 至 {high} %；瞎猜为 1 %，"
+        "对 {targets} 条训练数据和同样多的留出数据做成员推断攻击，误报率 1 % 时：找出 {value} % 的训练数据（{low} 至 {high} %；瞎猜为 1 %，"
         "真实参照 {floor} %，照抄参照 {copycat} %）。",
     ),
     "attack.distance": (
-        "By the distance to the closest synthetic row alone: AUC {value} ({low} to {high}; floor {floor}, copycat {copycat}).",
-        "只凭到最近合成行的距离：AUC {value}（{low} 至 {high}；真实参照 {floor}，照抄参照 {copycat}）。",
+        "By the distance to the closest synthetic example alone: AUC {value} ({low} to {high}; floor {floor}, copycat {copycat}).",
+        "只凭到最近合成数据的距离：AUC {value}（{low} 至 {high}；真实参照 {floor}，照抄参照 {copycat}）。",
     ),
     "attack.caught_by_distance": (
-        "By distance alone, with 1 % of false alarms: {value} % of training rows found ({low} to {high} %; floor {floor} %, copycat {copycat} %).",
-        "只凭距离，误报率 1 % 时：找出 {value} % 的训练行（{low} 至 {high} %；真实参照 {floor} %，照抄参照 {copycat} %）。",
+        "By distance alone, with 1 % of false alarms: {value} % of training examples found ({low} to {high} %; floor {floor} %, copycat {copycat} %).",
+        "只凭距离，误报率 1 % 时：找出 {value} % 的训练数据（{low} 至 {high} %；真实参照 {floor} %，照抄参照 {copycat} %）。",
     ),
     "attack.shadows": (
         "By {shadows} shadow models, trained as this one on random halves of the rows: AUC {value} on {targets} training and as many hold-out "
@@ -50,7 +50,10 @@ ATTACKS: dict[str, tuple[str, str]] = {
         "Attacked with {rows} random rows of each table, at most: copies of other rows are not seen, nor in the copycat.",
         "每张表最多随机取 {rows} 行进行攻击：看不到对其他行的照抄，照抄参照也是如此。",
     ),
-    "note.few_attacked": ("An attack needs at least {rows} rows of each table.", "攻击至少需要每张表 {rows} 行。"),
+    "note.few_attacked": (
+        "An attack needs at least {rows} training, hold-out and synthetic examples each.",
+        "攻击至少需要训练、留出、合成数据各 {rows} 条。",
+    ),
     "note.few_conditions": (
         "Fewer than {least} descriptions of a single synthetic row were found.", "只符合一条合成行的描述不足 {least} 个。",
     ),

@@ -199,6 +199,10 @@ IMAGES: dict[str, tuple[str, str]] = {
         "没有可学的标签，或留出图片太少而无法测试。",
     ),
     "teach.numbers": (" (accuracy {value}, from real pictures {floor}).", "（准确率 {value}，用真实图片 {floor}）。"),
+    "pictures.membership.definition": (
+        "Training pictures against as many held-out ones, scored by the density of samples around each over that of other held-out pictures (nearest neighbour by features; DOMIAS, van Breugel et al. 2023). DeLong interval. Copycat: all training pictures that are searched.",
+        "训练图片与同样多的留出图片，按周围样本的密度与其他留出图片的密度之比打分（特征空间的最近邻；DOMIAS，van Breugel 等 2023）。DeLong 区间。照抄参照：所有被查找的训练图片。",
+    ),
     "own.title": ("Are they copies?", "是复制品吗？"),
     "own.good": ("The samples come no nearer to training pictures than fresh real pictures do", "样本与训练图片的接近程度不超过新的真实图片"),
     "own.fair": ("Some samples come near to training pictures; look at the pairs below", "有些样本接近训练图片；请看下面的对照"),

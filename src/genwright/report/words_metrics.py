@@ -148,8 +148,8 @@ METRICS: dict[str, tuple[str, str]] = {
     "copied_texts.definition": ("All text columns, present values.", "所有文本列的非缺失值。"),
     "membership.name": ("Membership attack (AUC)", "成员推断攻击 (AUC)"),
     "membership.meaning": (
-        "How well somebody who holds a real row tells from the synthetic rows whether it was trained on: .5 is guessing, 1 is always right.",
-        "手中有一条真实行的人，能否凭合成数据判断它是否用于训练：0.5 为全凭猜，1 为总能判对。",
+        "How well somebody who holds a real example tells from the synthetic ones whether it was trained on: .5 is guessing, 1 is always right.",
+        "手中有一条真实数据的人，能否凭合成数据判断它是否用于训练：0.5 为全凭猜，1 为总能判对。",
     ),
     "membership.definition": (
         "Training rows against as many hold-out rows, scored by the density of synthetic rows around each over that of other hold-out rows "
@@ -269,6 +269,9 @@ VERDICTS: dict[str, tuple[str, str]] = {
     ),
     "private.copies": (": {copies} % of synthetic rows are exact copies.", "：{copies} % 的合成行为完全照抄。"),
     "private.identifiers": ("{share} % of identifiers are copied.", "{share} % 的标识符为照抄。"),
-    "private.attacks": ("Attacks learn more of training rows than of others: {names}.", "攻击对训练行的了解多于对其他行：{names}。"),
+    "private.attacks": (
+        "Attacks learn more of training examples than of others: {names}.",
+        "攻击对训练数据的了解多于对其他数据：{names}。",
+    ),
     "private.texts": ("{share} % of texts are copied word for word.", "{share} % 的文本为逐字照抄。"),
 }  # fmt: skip
