@@ -18,6 +18,7 @@ FEW_COLUMNS = 10  # tables with more are gone through less often
 MANY_COLUMNS = 500
 MOST_CELLS = 2**16  # rows x columns of a batch: what a step holds in memory grows with them
 FEW_IMAGES = 5000  # below, a critic learns the training images by heart
+MANY_IMAGES = 20_000
 LARGE_IMAGE = 32 * 32 * 3  # numbers; beyond, quick networks of GANs are narrower, so that a step costs as much
 ADVERSARIAL: Settings = {
     "training.warmup_steps": 30,
@@ -168,7 +169,7 @@ def _narrowed(width: int, numbers: float) -> int:
     return max(16, min(width, round(width * (LARGE_IMAGE / max(numbers, 1)) ** 0.5 / 8) * 8))
 
 
-flow = _images(
+_flow = _images(
     96_000,
     16,
     2e-3,
@@ -176,6 +177,14 @@ flow = _images(
     best={"model.width": 128, **FLOW_LARGER},
     usual={"training.clip_norm": 1.0},
 )
+
+
+def flow(preset: str, extent: Extent, timed: bool) -> dict[str, object]:
+    """Of many images the Gaussians of classes are known well enough to start from; then nothing has to be pushed."""
+    start = {"model.components": 64, "model.guidance": 1.0} if extent.examples >= MANY_IMAGES else {}
+    return {**_flow(preset, extent, timed), **start}
+
+
 r3gan = _images(128_000, 16, 3e-4, few=AUGMENTED, usual=ADVERSARIAL, width=48)
 dcgan = _images(192_000, 16, 2e-4, few=AUGMENTED, usual={**ADVERSARIAL, "training.beta1": 0.5}, width=48)
 wgan_gp = _images(128_000, 16, 3e-4, few=AUGMENTED, usual=ADVERSARIAL, width=48)

@@ -117,7 +117,9 @@ class FlowSettings:
     components: int = setting(
         0, "principal components whose Gaussians the network starts from; 0: it starts from nothing", low=0, high=4096
     )
-    class_drop: float = setting(0.1, "share of examples trained without their label, for guidance", low=0, high=0.9)
+    class_drop: float = setting(
+        0.1, "share of examples trained without their label at first, for guidance; it falls to 0", low=0, high=0.9
+    )
     guidance: float = setting(
         1.1,
         "how far samples are pushed towards their label; 1: not, and twice as fast",

@@ -70,13 +70,15 @@ class Flow(GenerativeModel):
         self.gaussians.fit(batches, ledger)
 
     def draw(self, phase: Phase, batch: Batch) -> Batch:
-        """noise: of the shape of x, standard normal; time: (B,) in (0, 1); label: (B,), `classes` where it is dropped."""
+        """noise: of the shape of x, standard normal; time: (B,) in (0, 1); label: (B,), `classes` where it is dropped, less and
+        less often: what samples are drawn by is learned last."""
         n, device = len(batch), batch.x.device
         noise = torch.randn_like(batch.x)
         if self.coupling == "ot":
             noise = noise[_pairing(batch.x, noise)]
         label = self._labels(batch.condition, n, device)
-        label = torch.where(torch.rand(n, device=device) < self.class_drop, self.spec.classes, label)
+        dropped = torch.rand(n, device=device) < self.class_drop * (1 - batch.progress)
+        label = torch.where(dropped, self.spec.classes, label)
         return batch.drawing(noise=noise, time=torch.randn(n, device=device).sigmoid(), label=label)
 
     def loss(self, phase: Phase, batch: Batch) -> dict[str, Tensor]:
