@@ -28,6 +28,7 @@ from genwright.codecs.private_table import fit_private, plan_codec
 from genwright.contract import Batch, DataSpec, Span
 from genwright.data.schema import Schema
 from genwright.data.sources import open_table
+from genwright.model_presets import FEW_COMPONENTS
 from genwright.models.mixture import Mixture
 from genwright.models.mst import MST
 from genwright.privacy.accounting import Guarantee
@@ -176,6 +177,8 @@ def main() -> None:
             for epsilon in map(float, given.epsilons.split(",")):
                 for seed in map(int, given.seeds.split(",")):
                     guarantee, own = Guarantee(epsilon, given.delta), settings_of(given.set)
+                    if method == "mixture" and epsilon < 1:
+                        own = {"components": FEW_COMPONENTS, **own}
                     if case.startswith("binned"):
                         measured = binned(method, guarantee, seed, case == "binned-half", own)
                     else:
