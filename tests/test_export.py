@@ -49,7 +49,7 @@ def test_a_graph_draws_what_the_model_decodes(name):
     if name == "gaussian":
         model.fit([coded.batch(name, 300)], None)
     if name == "flow":
-        model.guidance, model.solver_steps = 2.0, 3
+        model.guidance, model.guidance_from, model.solver_steps = 2.0, 0.3, 4
     z, label = model.latents(5), torch.arange(5) % coded.CLASSES
     session = onnxruntime.InferenceSession(graph(model, z, label).SerializeToString())
     for n in (1, 5):

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from genwright.data.image_files import counted
+
 if TYPE_CHECKING:
     from genwright.run import Run
 
@@ -51,6 +53,7 @@ def text(run: Run) -> str:
             "",
             "Floor: real held-out data scored the same way. Copycat: training data handed back as if synthetic.",
         ]
+    lines += _files_left_out(data)
     return "\n".join(lines) + "\n"
 
 
@@ -93,8 +96,22 @@ def _shape(data: Mapping[str, Any]) -> str:
         left_out = f", {removed:,} left out" if removed else ""
         return f"{data['bytes']:,} bytes{conditions}{left_out}"
     height, width, channels = data["shape"]
-    left_out = f", {len(data['skipped'])} files left out" if data.get("skipped") else ""
-    return f"{width} x {height} pixels in {channels} channels, {len(data['classes'])} classes{left_out}"
+    left_out = f", {counted(_left_out(data), 'file')} left out" if data.get("skipped") else ""
+    return f"{width} x {height} pixels in {counted(channels, 'channel')}, {len(data['classes'])} classes{left_out}"
+
+
+def _left_out(data: Mapping[str, Any]) -> int:
+    return data.get("left_out", len(data["skipped"]))  # older runs list all
+
+
+def _files_left_out(data: Mapping[str, Any]) -> list[str]:
+    """Bad files by name, with the reason."""
+    skipped = data.get("skipped") or []
+    if not skipped:
+        return []
+    lines = ["", "Files left out:", "", *(f"- {name}: {reason}" for name, reason in skipped)]
+    more = _left_out(data) - len(skipped)
+    return [*lines, f"- and {more:,} more"] if more else lines
 
 
 def _number(value: float | None) -> str:

@@ -14,7 +14,7 @@ from genwright import __version__
 from genwright.config import COMMANDS, SHARED, Compare, Train
 
 EXAMPLES = {
-    "train": "genwright train patients.csv\n  genwright train photos/ --images.size 32 --time 10m\n"
+    "train": "genwright train patients.csv\n  genwright train photos/ --size 32 --time 10m\n"
     "  genwright train adult.csv --target income --preset good\n"
     "  genwright train adult.csv --model tvae --model.width 128 --time 10m\n"
     "  genwright train --config runs/adult-1/run.toml --out runs/again\n"
@@ -28,16 +28,17 @@ EXAMPLES = {
     "  genwright report --train T.csv --test H.csv --synth S.csv --target income --out report",
     "compare": "genwright compare runs/adult-1 runs/adult-2\n"
     "  genwright compare adult.csv --models tabular-ar,tabular-trees,tvae --time 5m --target income\n"
-    "  genwright compare photos/ --models gaussian,flow,dcgan --images.size 32 --time 10m",
+    "  genwright compare photos/ --models gaussian,flow,dcgan --size 32 --time 10m",
     "impute": "genwright impute runs/adult-1 holes.csv --out filled.csv",
     "interpolate": "genwright interpolate runs/digits-1 --label 7 --out sevens.gif",
     "edit": "genwright edit runs/digits-1 --direction 2 --out slant.png",
-    "reconstruct": "genwright reconstruct runs/digits-1 photos/ --out pairs.png",
+    "reconstruct": "genwright reconstruct runs/digits-1 photo.jpg other.png scans/ --out pairs.png",
     "export": "genwright export runs/digits-1 --out digits.onnx\n"
     "  genwright export runs/digits-1 --solver euler --solver-steps 8 --out quick.onnx",
     "data": "genwright data patients.csv\n  genwright train patients.csv --schema schema.toml\n"
     "  genwright data patients.csv --rules\n  genwright train patients.csv --rules rules.toml\n"
-    "  genwright data photos/\n  genwright data get mnist --from downloads/ --out mnist",
+    "  genwright data photos/ --size 32\n  genwright data get digits\n"
+    "  genwright data get mnist --from downloads/ --out mnist",
     "list": "genwright list\n  genwright list experiments",
     "info": "genwright info runs/adult-1",
     "audit": "genwright audit runs/adult-1\n  genwright audit runs/private --canaries 5000 --data visits.parquet",
@@ -211,9 +212,9 @@ def _read(name: str, words: list[str], leaves: list[tuple[str, Field, Any]], act
         if section not in groups:
             groups[section] = parser.add_argument_group(section)
         _add(groups[section], key, item, kind)
-    known, unknown = parser.parse_known_args([_dashes(word) for word in words])
+    known, unknown = parser.parse_known_intermixed_args([_dashes(word) for word in words])
     for word in unknown:
-        flags = [f"--{key}" for key, item, _ in leaves if not item.metadata.get("positional")]
+        flags = [f"--{key.rstrip('_')}" for key, item, _ in leaves if not item.metadata.get("positional")]
         flags += [f"--{flag}" for flag in actions]
         raise GenwrightError(
             "GW-0202", f"genwright {name} does not know {word!r}", did_you_mean(word.split("=")[0], flags)
@@ -231,15 +232,15 @@ def _dashes(word: str) -> str:
 
 def _add(group: Any, key: str, item: Field, kind: Any) -> None:
     metadata = item.metadata
+    names = [name for name in (metadata["short"], f"--{key.rstrip('_')}") if name]
     default = "" if item.default in ("", (), 0) or metadata["positional"] else f" ({item.default})"
     text = (metadata["help"] + default).replace("%", "%%")
     if metadata["positional"]:
         group.add_argument(key, nargs="*" if kind == tuple[str, ...] else "?", help=text)
     elif kind is bool:
-        group.add_argument(f"--{key}", nargs="?", const="true", metavar="YES|NO", help=text)
+        group.add_argument(*names, dest=key, nargs="?", const="true", metavar="YES|NO", help=text)
         group.add_argument(f"--no_{key}", dest=key, action="store_const", const="false", help=argparse.SUPPRESS)
     else:
-        names = [name for name in (metadata["short"], f"--{key.rstrip('_')}") if name]
         shape = {int: "N", float: "X"}.get(kind, "WORD")
         metavar = "|".join(metadata["choices"]) if metadata["choices"] else shape
         several = kind == tuple[str, ...]

@@ -66,6 +66,7 @@ def report_command(settings: config.Report) -> None:
         only: dict[str, Any] = {"target": settings.target} if settings.target else {}
         if settings.shadows:
             only["shadows"] = _shadows(run, settings)
+        only |= _of_images(settings, run.noun)
         with Progress().phase("Judging") as advance:
             report = run.report(
                 **only,
@@ -87,15 +88,17 @@ def report_command(settings: config.Report) -> None:
             from genwright.image_report import report_on_images
 
             _no_target(settings.target, "images")
-            report = report_on_images(*files, **how)
+            report = report_on_images(*files, **(how | _of_images(settings, "images")))
         elif looks_like_texts(settings.synth):
             from genwright.text_report import report_on_texts
 
+            _of_images(settings, "texts")
             _no_target(settings.target, "texts")
             report = report_on_texts(*files, **how)
         else:
             from genwright.tables import report_on_files
 
+            _of_images(settings, "rows")
             report = report_on_files(*files, target=settings.target or None, **how)
     print(report)
     print(f"\nReport: {folder / 'report.html'}")
@@ -109,6 +112,14 @@ def _shadows(run: Any, settings: config.Report) -> Any:
         raise GenwrightError("GW-0211", f"{run.noun} have no shadow models", "Leave out --shadows.")
     with Progress().phase("Shadows") as advance:
         return shadows_of(run, settings.shadows, test=settings.test or None, seed=settings.seed, advance=advance)
+
+
+def _of_images(settings: config.Report, noun: str) -> dict[str, str]:
+    """What is asked of a report on images alone. GW-0211 for other data."""
+    asked = {name: value for name in ("features", "inception") if (value := getattr(settings, name))}
+    if asked and noun != "images":
+        raise GenwrightError("GW-0211", f"--{next(iter(asked))} is for images, not for {noun}", "Leave it out.")
+    return asked
 
 
 def _no_target(target: str, noun: str) -> None:
@@ -157,7 +168,7 @@ def data_command(settings: config.Data) -> None:
         raise GenwrightError("GW-0211", "Data to look at must be one file or folder", "Give it: genwright data X")
     name = settings.file[0]
     if looks_like_images(name):
-        return _show_images(name)
+        return _show_images(settings, name)
     if looks_like_texts(name):
         return _show_texts(name)
     if settings.rules:
@@ -179,24 +190,30 @@ def data_command(settings: config.Data) -> None:
     print(f"  genwright train {shlex.quote(name)} --schema {shlex.quote(str(path))}")
 
 
-def _show_images(name: str) -> None:
+def _show_images(settings: config.Data, name: str) -> None:
     import numpy as np
 
+    from genwright.data.image_files import counted
     from genwright.data.images import open_images
 
-    source = open_images(name)
+    source = open_images(name, size=settings.size, grey=settings.grey)
     with Progress().phase("Reading") as advance:
         images = source.load(advance)
     height, width, channels = images.pixels.shape[1:]
     copies = len(images.groups) - len(np.unique(images.groups))
-    print(f"{len(images.pixels):,} images, trained on as {width} x {height} pixels in {channels} channels")
-    print(f"{copies:,} of them are near-copies of another; the split keeps them on one side")
+    print(
+        f"{counted(len(images.pixels), 'image')}, trained on as {width} x {height} pixels in {counted(channels, 'channel')}"
+    )
+    if copies:
+        near = "is a near-copy" if copies == 1 else "are near-copies"
+        print(f"{copies:,} of them {near} of another; the split keeps them on one side")
     if images.labels is not None:
         counts = np.bincount(images.labels, minlength=len(source.classes))
         print("Classes: " + ", ".join(f"{c} {n:,}" for c, n in zip(source.classes, counts, strict=True)))
-    for note in [*source.notes, *(f"{file} is left out: {reason}" for file, reason in images.skipped)]:
+    for note in [*source.notes, *images.left_out()]:
         print(f"Note: {note}")
-    print(f"\nNext:  genwright train {shlex.quote(name)}")
+    how = f" --size {settings.size}" * bool(settings.size) + " --grey" * settings.grey
+    print(f"\nNext:  genwright train {shlex.quote(name)}{how}")
 
 
 def _show_texts(name: str) -> None:
@@ -219,15 +236,20 @@ def _show_texts(name: str) -> None:
 
 
 def _get(settings: config.Data) -> None:
-    from genwright.data.known import get
+    from genwright.data.known import KNOWN, SHIPPED, get, unpack
 
-    if len(settings.file) != 2 or not settings.from_:
-        raise GenwrightError(
-            "GW-0211", "Name the data set and where it is", "genwright data get mnist --from DIR|URL [--out FOLDER]"
-        )
+    if len(settings.file) != 2:
+        known = f"{', '.join(SHIPPED)} ship; {', '.join(KNOWN)} with --from DIR|URL"
+        raise GenwrightError("GW-0211", "Name one data set", f"genwright data get NAME [--out PATH]: {known}.")
     name = settings.file[1]
-    out = get(name, settings.from_, Path(settings.out or name))
-    print(f"{name} in {out}, checked.\nNext:  genwright train {shlex.quote(str(out))}")
+    if settings.from_:
+        out = get(name, settings.from_, Path(settings.out or name))
+        print(f"{name} in {out}, checked.")
+    else:
+        out, licence = unpack(name, settings.out, replace=settings.force)
+        print(f"{name} in {out}. Licence: {licence}.")
+    data = out if name != "adult" else out / "adult_train.csv.gz"
+    print(f"Next:  genwright train {shlex.quote(str(data))}")
 
 
 def list_command(settings: config.List) -> None:

@@ -28,7 +28,8 @@ SHOWN = 480  # pixels of the longer side of a run's pictures on the page, at mos
 
 @dataclass(frozen=True)
 class Comparison:
-    """One row a metric, one column a run; floor and copycat are the mean over the runs, which share the data."""
+    """One row a metric, one column a run; floor and copycat are the mean over the runs that have the metric, as all share the
+    data. "-": a run has no such number, as a model without a likelihood."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -117,14 +118,10 @@ def table(runs: Sequence[Run]) -> Comparison:
         raise GenwrightError("GW-0213", "The runs were trained on different data", "Compare runs of the same data.")
     reports = [_report(run) for run in runs]
     names = _column_names(runs)
-    rows = []
-    for metric, first in reports[0].items():
-        if not all(metric in report for report in reports):
-            continue
-        values = [_number(report[metric]["value"]) for report in reports]
-        ends = [_number(_mean([report[metric][end] for report in reports])) for end in ("floor", "copycat")]
-        unit = f" ({first['unit']})" if first.get("unit") else ""
-        rows.append((metric + unit, *values, *ends, first["better"]))
+    rows = _metric_rows([report["metrics"] for report in reports])
+    measured = [report["features"] for report in reports if "features" in report]
+    if len(measured) == len(runs):
+        rows.append(("n of distances", *(_number(each.get("n")) for each in measured), "-", "-", "-"))
     for part in ("training", "total"):
         rows.append((f"seconds, {part}", *(_number(run.state["seconds"].get(part)) for run in runs), "-", "-", "lower"))
     rows.append(("memory, MB", *(_number(run.state.get("memory_mb")) for run in runs), "-", "-", "lower"))
@@ -133,6 +130,7 @@ def table(runs: Sequence[Run]) -> Comparison:
     if any(spent):
         rows.append(("epsilon spent", *map(_number, spent), "-", "-", "lower"))
     notes = {
+        **_measuring(reports, names),
         "the runs do not share one hold-out; floors differ.": len(prints) > 1,
         "epsilon is at another delta, or for another unit.": len({(g["delta"], g["unit"]) for g in guarantees if g})
         > 1,
@@ -141,6 +139,38 @@ def table(runs: Sequence[Run]) -> Comparison:
     }
     note = "\n".join(f"Note: {sentence}" for sentence, holds in notes.items() if holds)
     return Comparison(("metric", *names, "floor", "copycat", "better"), tuple(rows), note)
+
+
+def _metric_rows(reports: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+    """A row for every metric that a run has."""
+    rows = []
+    for metric in dict.fromkeys(name for report in reports for name in report):
+        known = [report[metric] for report in reports if metric in report]
+        values = [_number(report[metric]["value"]) if metric in report else "-" for report in reports]
+        ends = [_number(_mean([found[end] for found in known])) for end in ("floor", "copycat")]
+        unit = f" ({known[0]['unit']})" if known[0].get("unit") else ""
+        rows.append((metric + unit, *values, *ends, known[0]["better"]))
+    return rows
+
+
+def _measuring(reports: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, bool]:
+    """Sentences on what distances are measured on, of reports that say so, and whether each is to be said."""
+    used = [report["features"]["name"] for report in reports if "features" in report]
+    sizes = {report["features"].get("n") for report in reports if "features" in report}
+    notes = [note for report in reports for metric in report["metrics"].values() for note in metric.get("notes", ())]
+    each = ", ".join(f"{name}: {features}" for name, features in zip(names, used, strict=False))
+    return {
+        f"distances are measured on {''.join(used[:1])}; with those on other features they do not compare.": (
+            len(set(used)) == 1
+        ),
+        f"the runs are measured on different features, so their distances do not compare ({each}); make their reports anew.": (
+            len(set(used)) > 1
+        ),
+        "distances of the runs are of different numbers of examples, n; they grow as n falls.": len(sizes) > 1,
+        "these features are untrained and see less than features that have learned: differences may be hidden.": any(
+            note["code"] == "weak_features" for note in notes
+        ),
+    }
 
 
 def _hold_out(run: Run) -> tuple[Any, ...]:
@@ -214,7 +244,7 @@ def _report(run: Run) -> dict[str, Any]:
     path = run.folder / "report.json"
     if not path.exists():
         run.report(effort="quick")
-    return json.loads(path.read_text(encoding="utf-8"))["metrics"]
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _column_names(runs: Sequence[Run]) -> list[str]:

@@ -19,10 +19,18 @@ from genwright.text_settings import TextSettings
 class ImageSettings:
     """How image files become examples."""
 
-    size: int = setting(0, "side of the square that every image becomes; 0: by looking", low=0, high=512)
-    grey: bool = setting(False, "drop the colours")
+    size: int = setting(
+        0, "side of the square that every image becomes; 0: by looking", low=0, high=512, short="--size"
+    )
+    grey: bool = setting(False, "drop the colours", short="--grey")
     fit: str = setting("crop", "what happens to images that are not square", choices=("crop", "pad", "stretch"))
     background: str = setting("white", "colour under transparent pixels and around padded images")
+    features: str = setting(
+        "auto", "what the report compares images by", choices=("auto", "digits", "general", "pixels")
+    )
+    inception: str = setting(
+        "", "file of the Inception weights (pt_inception-2015-12-05-6726825d.pth) by which the report has a FID as well"
+    )
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,7 @@ class TableSettings:
     most_values: int = setting(
         256, "numbers with at most so many distinct values keep each as a code", low=2, high=8192
     )
+    delimiter: str = setting("", "what parts the cells of a text file, where that is not found; \\t for a tab")
     rare_below: int = setting(
         5,
         "categories in fewer rows, and numbers beyond that row from either end, are not drawn, to protect people",
@@ -190,6 +199,12 @@ class Report:
     target: str = setting("", "column to predict in the utility test; empty: every column")
     out: str = setting("", "folder for report.json and report.html; empty: the run folder, or ./report")
     effort: str = setting("full", "quick: subsamples for slow metrics", choices=("quick", "full"))
+    features: str = setting(
+        "",
+        "images: what they are compared by; empty: as the run was told",
+        choices=("", "auto", "digits", "general", "pixels"),
+    )
+    inception: str = setting("", "images: file of the Inception weights, for a FID as well")
     shadows: int = setting(
         0, "runs on tables: trainings on half of the rows, for a membership attack that knows the model (8)", low=0
     )
@@ -263,8 +278,11 @@ class Reconstruct:
     """Encode and decode given images: how much of them the model keeps."""
 
     run: str = setting("", "folder of the run", positional=True)
-    images: str = setting("", "images: a file, folder or archive", positional=True)
-    out: str = setting("", "picture to write (.png: given above made); empty: samples/ in the run folder")
+    images: tuple[str, ...] = setting((), "images: one or more files, folders or archives", positional=True)
+    out: str = setting(
+        "",
+        "picture to write (.png: given left of made; .gif: from one to the other); empty: samples/ in the run folder",
+    )
     label: str = setting("", "class of the images, where they have none of their own")
 
 
@@ -289,13 +307,16 @@ class Export:
 class Data:
     """Show what is in your data: a table's columns, written to schema.toml for you to edit, or images, or texts.
 
-    `genwright data get mnist --from DIR|URL` brings a known data set, checked, to --out.
+    `genwright data get digits` (or emoji, adult) writes a small set that ships to --out; `genwright data get mnist --from
+    DIR|URL` brings a known one there, checked.
     """
 
     file: tuple[str, ...] = setting((), "a table, images or texts; or: get NAME", positional=True)
     rules: bool = setting(False, "find rules that hold in all rows of a table and write them to rules.toml")
     out: str = setting("", "where to write the finding (schema.toml, rules.toml), or the data that are brought")
     force: bool = setting(False, "replace an existing file")
+    size: int = setting(0, "images: side of the squares that they become; 0: by looking", low=0, high=512)
+    grey: bool = setting(False, "images: drop the colours")
     from_: str = setting("", "for get: folder or address that has the files")
 
 

@@ -130,6 +130,8 @@ class GenerativeModel(nn.Module, ABC):
     """Has latent vectors: `latents` draws them, `decode` makes examples of them (interpolation, editing)."""
     encodes: bool = False
     """`encode` finds what `decode` makes an example of again, nearly (reconstruction)."""
+    inverts: bool = False
+    """`decode` undoes `encode` whatever has been learned, so that a reconstruction says nothing of the model."""
     private: bool = False
     """With a ledger, `prepare` and `fit` see examples through its mechanisms alone, by what `plan` has put into its plan."""
     prepares: bool = False

@@ -18,6 +18,12 @@ from genwright.progress import Progress
 SAMPLER = (
     "guidance", "solver", "solver_steps", "truncation", "temperature", "length", "top_k", "top_p", "min_p", "repetition",
 )  # fmt: skip
+INVERTS = (
+    "this model decodes by undoing what encodes, whatever it has learned: these numbers tell how exact its solver is, and "
+    "nothing of how good the model is."
+)
+EDITED = 9  # images of an edit, from one side to the other
+PAIRS = 60  # that the picture of reconstructions shows: so many of the largest images fit
 
 
 def sample_command(settings: config.Sample) -> None:
@@ -40,8 +46,11 @@ def sample_command(settings: config.Sample) -> None:
     if settings.like:
         if not rows:
             raise GenwrightError("GW-0211", "--like completes rows of a table", "Leave it out for this run.")
+        if settings.where:
+            fix = "Put the values that are asked for into the file of --like, or leave one out."
+            raise GenwrightError("GW-0211", "--where and --like both say what rows begin with", fix)
         made = run.write_completed(Path(settings.like), path, seed=settings.seed)
-        print(f"{made:,} rows like those in {settings.like}, completed, in {path}")
+        print(f"{made:,} {'row' if made == 1 else 'rows'} like those in {settings.like}, completed, in {path}")
         return
     n = len(asked["prompts"]) or settings.n
     if settings.out == "-" and run.noun == "texts":
@@ -126,18 +135,20 @@ def _line() -> str:
 
 def interpolate_command(settings: config.Interpolate) -> None:
     run = _of_kind(settings.run, "images")
-    frames = run.interpolate(settings.steps, pairs=settings.pairs, label=settings.label or None, seed=settings.seed)
     path = Path(settings.out or run.folder / "samples" / f"interpolation-{settings.seed}.png")
-    run.write_strips(path, frames)
+    _check_strips(run, path, settings.pairs, settings.steps)
+    how: dict[str, Any] = {"pairs": settings.pairs, "label": settings.label or None, "seed": settings.seed}
+    run.write_strips(path, run.interpolate(settings.steps, **how), steps=settings.steps, **how)
     print(f"{settings.pairs} ways of {settings.steps} images in {path}")
 
 
 def edit_command(settings: config.Edit) -> None:
     run = _of_kind(settings.run, "images")
-    label = settings.label or None
-    frames = run.edit(settings.direction, reach=settings.reach, images=settings.images, label=label, seed=settings.seed)
     path = Path(settings.out or run.folder / "samples" / f"direction-{settings.direction}.png")
-    run.write_strips(path, frames)
+    _check_strips(run, path, settings.images, EDITED)
+    how: dict[str, Any] = {name: getattr(settings, name) for name in ("direction", "reach", "images", "seed")}
+    how |= {"label": settings.label or None, "steps": EDITED}
+    run.write_strips(path, run.edit(**how), **how)
     print(f"Direction {settings.direction} on {settings.images} images in {path}")
 
 
@@ -148,13 +159,29 @@ def reconstruct_command(settings: config.Reconstruct) -> None:
 
     run = _of_kind(settings.run, "images")
     if not settings.images:
-        raise GenwrightError("GW-0211", "There are no images to reconstruct", "Give a file, a folder or an archive.")
-    given, made = run.reconstruct(settings.images, label=settings.label or None)
+        raise GenwrightError("GW-0211", "There are no images to reconstruct", "Give files, folders or archives.")
+    run.check_encodes()
     path = Path(settings.out or run.folder / "samples" / "reconstructions.png")
-    run.write_strips(path, np.stack([given, made], axis=1))
-    for place, (peak, alike) in enumerate(zip(psnr(given, made), ssim(given, made), strict=True)):
-        print(f"{place + 1:>5}  PSNR {peak:6.2f} dB  SSIM {alike:.3f}")
-    print(f"Given and made in {path}")
+    _check_strips(run, path, PAIRS, 2)
+    read = run.read(list(settings.images), fewest=1)
+    given, made = run.rebuilt(read, label=settings.label or None)
+    pairs = np.stack([given[:PAIRS], made[:PAIRS]], axis=1)
+    run.write_strips(path, pairs, label=settings.label or None)
+    scores = list(zip(psnr(given, made), ssim(given, made), strict=True))
+    wide = max(map(len, read.paths))
+    for name, (peak, alike) in zip(read.paths, scores, strict=True):
+        print(f"{name:<{wide}}  PSNR {peak:6.2f} dB  SSIM {alike:.3f}")
+    for note in [*read.notes, *([INVERTS] if run.model.inverts else [])]:
+        print(f"Note: {note}")
+    first = f"The first {PAIRS}, given" if len(scores) > PAIRS else "Given"
+    print(f"{first} (left) and made (right), in {path}")
+
+
+def _check_strips(run: Any, path: Path, rows: int, columns: int) -> None:
+    """What the path may not be is said before anything is drawn."""
+    from genwright.data.image_writers import check_strips
+
+    check_strips(path, rows, columns, run.codec.height, run.codec.width)
 
 
 def export_command(settings: config.Export) -> None:
@@ -182,8 +209,11 @@ def impute_command(settings: config.Impute) -> None:
     source = Path(settings.file)
     stem, _, suffix = source.name.partition(".")
     path = Path(settings.out) if settings.out else source.with_name(f"{stem}-imputed.{suffix}")
-    rows = run.write_imputed(source, path, seed=settings.seed, draws=settings.draws or None)
-    print(f"{rows:,} rows without missing values in {path}")
+    draws = settings.draws or None
+    made = run.write_imputed(source, path, seed=settings.seed, draws=draws, say=lambda note: print(f"Note: {note}"))
+    where = " to ".join(str(place) for place in made.paths[:1] + made.paths[1:][-1:])
+    left = f"{made.left:,} are left, as their columns had no value in training" if made.left else "none is left"
+    print(f"{made.rows:,} {'row' if made.rows == 1 else 'rows'} in {where}: {made.cells:,} gaps filled, {left}")
 
 
 def open_named(path: str) -> Any:

@@ -20,7 +20,7 @@ from genwright.run import Run
 
 PRIVATE_MODEL = "mixture"
 OF_TABLES = ("rules", "unit")
-PATHS = ("data", "test", "schema", "rules", "start")
+PATHS = ("data", "test", "schema", "rules", "start", "images.inception")
 CHOOSING = ("training.validation", "training.select_every")  # how a snapshot is chosen by its score on real examples
 
 

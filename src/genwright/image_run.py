@@ -16,10 +16,11 @@ from genwright.codecs.image import ImageCodec
 from genwright.config import Train
 from genwright.contract import Batch, GenerativeModel
 from genwright.data.batches import Examples, images_at_once
-from genwright.data.image_writers import film, grid, read_png, write_grid, write_images
+from genwright.data.image_writers import check_images, film, grid, read_png, write_grid, write_images
 from genwright.errors import GenwrightError
+from genwright.image_judge import ImageJudge
 from genwright.image_report import judge_images
-from genwright.images import ImageSet, read_as
+from genwright.images import Beside, ImageSet, measures, read_beside
 from genwright.latent_ways import direction_of, slerp
 from genwright.metrics.image_distances import frechet
 from genwright.metrics.image_features import choose
@@ -39,8 +40,8 @@ OWN_MEASURES: dict[str, tuple[Any, str]] = {  # what models may say: which way i
     "codebook_usage": ("higher", "share"),
     "codebook_perplexity": ("higher", "codes"),
 }
+OF_TRAINING = ("codebook_usage", "codebook_perplexity")  # of these, those that are measured on training images
 REBUILT = 100  # held-out images that are reconstructed for the report
-JUDGED = 1024  # samples that a look while training is made of
 WATCHED = 50  # samples of a look's picture
 WATCHING = 0.05  # share of the time that these pictures may take
 DRAWN = {"quick": 1_000, "full": 10_000}  # samples that the report judges, at most
@@ -100,9 +101,9 @@ class ImageRun(Run):
         **sampler: Any,
     ) -> Path:
         """n images: a grid (.png), an array file (.npz), an archive (.zip) or a folder of files, by the path's suffix."""
+        check_images(path, n, self.codec.height, self.codec.width)
         pixels, labels = self.draw(n, label=label, seed=seed, advance=advance, **sampler)
-        made = self._made(seed)
-        made |= {name: str(value) for name, value in sampler.items() if value not in (None, "")}
+        made = self._made(seed=seed, n=n, label=label, **sampler)
         write_images(path, pixels, labels=labels, classes=self.codec.classes, metadata=made)
         return path
 
@@ -123,6 +124,8 @@ class ImageRun(Run):
         effort: str = "full",
         language: str = "auto",
         seed: int = 0,
+        features: str = "",
+        inception: str = "",
         out: str | Path | None = None,
         advance: Advance = no_progress,
     ) -> Report:
@@ -130,12 +133,15 @@ class ImageRun(Run):
         report.json and report.html into the folder or `out`. At most 10,000 samples are drawn, 1,000 for "quick".
 
         The training images are read again from where they were (give `data` when it was an array); GW-0307 if changed.
+        `features`, `inception`: in the place of the run's own settings of images.
         """
-        settings, dataset = self.settings, self.open_dataset(self.training_data(data), self.settings)
+        settings = self.settings
+        features, inception = measures(settings.images, features, inception)
+        dataset = self.open_dataset(self.training_data(data), settings)
         self.check_fingerprint(dataset)
         train = Labelled(*dataset.part(held=False))
         test = test or settings.test or None
-        holdout = Labelled(*(self._read(test) if test else dataset.part(held=True)))
+        holdout = Labelled(*(self.read(test)[:2] if test else dataset.part(held=True)))
         n = min(DRAWN[effort], samples_needed(len(train), len(holdout), effort))
         made = Labelled(*self.draw(n, seed=seed, advance=lambda done, total: advance(done, total, "sampling")))
         classes = self.codec.classes if holdout.labels is not None else ()
@@ -146,12 +152,14 @@ class ImageRun(Run):
             Path(out or self.folder),
             self.facts(),
             classes=classes,
+            features=features,
+            inception=inception,
             effort=effort,
             language=language,
             seed=seed,
             advance=advance,
-            likelihoods=self._measured(holdout, seed),
-            rebuilt=self._rebuilt(holdout) if self.model.encodes and len(holdout) else None,
+            likelihoods=self._measured(train, holdout, seed),
+            rebuilt=self._rebuilt(holdout) if self.model.encodes and not self.model.inverts and len(holdout) else None,
             log=self.log(),
             solver_steps=self._by_steps(train, seed, advance) if effort == "full" else None,
         )
@@ -162,7 +170,8 @@ class ImageRun(Run):
             return None
         n = min(len(train), BY_STEPS)
         few = train.take(np.random.default_rng(seed).choice(len(train), n, replace=False))
-        features = choose(few.pixels, labels=few.labels, classes=self.codec.classes)
+        word, classes = self.settings.images.features, self.codec.classes
+        features = choose(few.pixels, features=word, labels=few.labels, classes=classes)
         reference, found, taken = features.call(few.pixels), {}, 0
         for steps in SOLVER_STEPS:
 
@@ -175,42 +184,40 @@ class ImageRun(Run):
             taken += n * steps
         return found
 
-    def _measured(self, holdout: Labelled, seed: int) -> dict[str, Metric]:
-        """What the model itself says of held-out images."""
-        few = holdout.take(np.arange(min(len(holdout), MEASURED)))
+    def _measured(self, train: Labelled, holdout: Labelled, seed: int) -> dict[str, Metric]:
+        """What the model itself says: of held-out images; a codebook, which few images cannot use up, of training images."""
+        found = self._says(holdout.take(np.arange(min(len(holdout), MEASURED))), seed)
+        if any(name in OF_TRAINING for name in found):
+            chosen = np.random.default_rng(seed).permutation(len(train))[:MEASURED]
+            found = self._says(train.take(np.sort(chosen)), seed)
+        if self.model.inverts:
+            note = [{"code": "inverts"}]
+            found["reconstruction_psnr"] = metric(None, None, None, "higher", "dB", notes=note)
+        return found
+
+    def _says(self, few: Labelled, seed: int) -> dict[str, Metric]:
         examples = Examples(self.codec.encode(few.pixels), few.labels)
         device = choose_device(self.settings.device)
         size = examples.at_once
         batches = (examples.batch(slice(at, at + size), device) for at in range(0, len(examples), size))
         found = self.model.measures(batches, self._generator(seed)) if len(few) else {}
-        return {name: metric(value, None, None, *OWN_MEASURES[name], n=len(few)) for name, value in found.items()}
+        notes = {name: [{"code": "of_training", "n": len(few)}] for name in found if name in OF_TRAINING}
+        return {
+            name: metric(value, None, None, *OWN_MEASURES[name], notes=notes.get(name, ()), n=len(few))
+            for name, value in found.items()
+        }
 
     def _rebuilt(self, holdout: Labelled) -> tuple[np.ndarray, np.ndarray]:
         """Some held-out images, and what the model makes of them."""
         few = holdout.take(np.arange(min(len(holdout), REBUILT)))
         return few.pixels, self._reconstructed(few.pixels, few.labels)
 
-    def judge(self, codec: ImageCodec, validation: Any) -> Callable[[GenerativeModel], float] | None:
-        """The Frechet distance of samples from the validation slice, on the features that the report will use."""
-        if len(validation) < 50:
+    def judge(self, codec: ImageCodec, real: Examples) -> ImageJudge | None:
+        """None for fewer than two real images: a distance needs two."""
+        if len(real) < 2:
             return None
-        real = np.ascontiguousarray(validation.x[:JUDGED].transpose(0, 2, 3, 1))
-        features = choose(real, features="auto" if codec.channels == 1 else "pixels")  # quick ones: it is asked often
-        reference = features.call(real)
-        labels = codec.labels(JUDGED, np.random.default_rng(0))
-
-        def distance(model: GenerativeModel) -> float:
-            parts = []
-            generator = torch.Generator(choose_device(self.settings.device)).manual_seed(0)
-            for start in range(0, JUDGED, self.examples_at_a_time):
-                size = min(self.examples_at_a_time, JUDGED - start)
-                condition = None
-                if labels is not None:
-                    condition = torch.from_numpy(labels[start : start + size]).to(generator.device)
-                parts.append(codec.decode(self._sample(model, size, condition, generator).numpy()))
-            return frechet(reference, features.call(np.concatenate(parts)))
-
-        return distance
+        device = choose_device(self.settings.device)
+        return ImageJudge(codec, real, self._sample, at_once=self.examples_at_a_time, device=device)
 
     def watcher(self, codec: ImageCodec) -> Callable[[int, GenerativeModel], None] | None:
         """Writes a grid of samples from the same noise after each checkpoint, unless that would cost a tenth of the time."""
@@ -228,7 +235,7 @@ class ImageRun(Run):
             x = self._sample(model.eval(), WATCHED, condition, generator).numpy()
             path = self.folder / "samples" / "steps" / f"{step:08}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_grid(path, codec.decode(x), columns=10, metadata=self._made(0) | {"step": str(step)})
+            write_grid(path, codec.decode(x), columns=10, metadata=self._made(seed=0, n=WATCHED, step=step))
             spent += time.monotonic() - begun
 
         return look
@@ -260,15 +267,19 @@ class ImageRun(Run):
         with autocast(generator.device, choose_precision(settled, generator.device)):
             return super()._sample(model, n, condition, generator).float()
 
-    def _made(self, seed: int) -> dict[str, str]:
-        """How a picture was made, for the text in its file."""
-        return {"run": self.folder.name, "model": settings_layer.model_name(self.settings), "seed": str(seed)}
+    def _made(self, **asked: Any) -> dict[str, str]:
+        """How a picture was made, for the text in its file: the sampler's settings as they were, and what was asked for."""
+        own = {name: getattr(self.settings.model, name, None) for name in sorted(self.sample_words)}
+        made = {"run": self.folder.name, "model": settings_layer.model_name(self.settings), **own}
+        made |= {name: value for name, value in asked.items() if value not in (None, "")}
+        return {name: str(value) for name, value in made.items() if value is not None}
 
-    def write_strips(self, path: Path, frames: np.ndarray) -> None:
-        """Pictures (rows, columns, height, width, channels) as one PNG, or as a film of the columns (.gif)."""
+    def write_strips(self, path: Path, frames: np.ndarray, **asked: Any) -> None:
+        """Pictures (rows, columns, height, width, channels) as one PNG, or as a film of the columns (.gif). `asked`: what they
+        were made with, such as seed=5 or direction=2; it goes into the PNG as text, with the sampler's settings."""
         if path.suffix.lower() == ".png":
             flat = frames.reshape(-1, *frames.shape[2:])
-            write_grid(path, flat, columns=frames.shape[1], metadata=self._made(0))
+            write_grid(path, flat, columns=frames.shape[1], metadata=self._made(**asked))
         else:
             film([grid(frames[:, place]) for place in range(frames.shape[1])], path)
 
@@ -317,20 +328,21 @@ class ImageRun(Run):
         return np.stack(moved, axis=1)
 
     def reconstruct(self, data: Any, *, label: str | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Given images (path or array) and what the model makes of them after encoding, both (n, height, width, channels).
+        """Given images (path, list of paths, or array) and what the model makes of them after encoding, both (n, height,
+        width, channels); images with labels are encoded under theirs, others under `label`. GW-0403 as `check_encodes`."""
+        self.check_encodes()
+        return self.rebuilt(self.read(data, fewest=1), label=label)
 
-        GW-0403 for models that do not encode. Images with labels are encoded under theirs, others under `label`.
-        """
+    def check_encodes(self) -> None:
+        """GW-0403 for models that do not encode."""
         if not self.model.encodes:
-            raise GenwrightError(
-                "GW-0403",
-                f"{settings_layer.model_name(self.settings)} does not encode images",
-                "Train a vae, vqvae or flow.",
-            )
-        images, labels = self._read(data)
-        if labels is None:
-            labels = self._labels(len(images), label, 0)
-        return images, self._reconstructed(images, labels)
+            name = settings_layer.model_name(self.settings)
+            raise GenwrightError("GW-0403", f"{name} does not encode images", "Train a vae, vqvae or flow.")
+
+    def rebuilt(self, given: Beside, *, label: str | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """As `reconstruct`, of images that have been read."""
+        labels = self._labels(len(given.pixels), label, 0) if given.labels is None else given.labels
+        return given.pixels, self._reconstructed(given.pixels, labels)
 
     def _reconstructed(self, images: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
         x = torch.tensor(self.codec.encode(images)).float() / 127.5 - 1.0
@@ -343,22 +355,11 @@ class ImageRun(Run):
             made.append(self._decoded(self.model, z, None if labels is None else labels[part]))
         return np.concatenate(made)
 
-    def _read(self, data: Any) -> tuple[np.ndarray, np.ndarray | None]:
-        """A second set of images as this run's were read; labels by the names of the training classes, else None."""
+    def read(self, data: Any, *, fewest: int = 2) -> Beside:
+        """A second set of images, or a list of paths of such, as this run's were read."""
         codec = self.codec
-        source = read_as(data, self.settings, size=max(codec.height, codec.width), grey=codec.channels == 1)
-        loaded = source.load()
-        if loaded.pixels.shape[1:] != (codec.height, codec.width, codec.channels):
-            raise GenwrightError(
-                "GW-0182",
-                f"The images in {source.name!r} are {loaded.pixels.shape[1:]}, those of the run "
-                f"{(codec.height, codec.width, codec.channels)} (height, width, channels)",
-                "Give images of the same kind.",
-            )
-        if loaded.labels is None or not set(source.classes) <= set(codec.classes):
-            return loaded.pixels, None
-        places = np.array([codec.classes.index(name) for name in source.classes])
-        return loaded.pixels, places[loaded.labels]
+        shape = (codec.height, codec.width, codec.channels)
+        return read_beside(data, self.settings, shape, codec.classes, fewest=fewest)
 
     def _with_latents(self, verb: str, **sampler: Any) -> GenerativeModel:
         model = self.model_with(**sampler)

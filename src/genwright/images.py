@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from genwright.codecs.image import ImageCodec
-from genwright.config import Train
+from genwright.config import ImageSettings, Train
 from genwright.data.batches import Examples, held_by_content, split
-from genwright.data.images import Images, ImageSource, open_images
+from genwright.data.images import NAMED, Images, ImageSource, open_images
 from genwright.data.likeness import split_groups
+from genwright.metrics.general_features import general_net
+from genwright.metrics.inception_features import inception_net
 from genwright.progress import Advance, no_progress
 
 
@@ -34,9 +36,12 @@ class ImageSet:
     @classmethod
     def open(cls, data: Any, settings: Train, advance: Advance = no_progress) -> ImageSet:
         """From a path or an array, as the settings say."""
+        measures(settings.images)
         source = read_as(data, settings)
         images = source.load(advance)
         share = 0.0 if settings.test else settings.holdout
+        if images.held is not None:  # near-copies go where the collection's own hold-out has them
+            return cls(source, images, np.isin(images.groups, images.groups[images.held]))
         if settings.epsilon:
             contents = (picture.tobytes() for picture in images.pixels)
             return cls(source, images, held_by_content(contents, share))
@@ -48,8 +53,8 @@ class ImageSet:
 
     @property
     def notes(self) -> list[str]:
-        """Sentences on what was guessed, and each file that was left out."""
-        return [*self.source.notes, *(f"{name} is left out: {reason}" for name, reason in self.images.skipped)]
+        """Sentences on what was guessed, and on files that were left out, each of the first hundred."""
+        return [*self.source.notes, *self.images.left_out()]
 
     @property
     def training_units(self) -> None:
@@ -68,6 +73,7 @@ class ImageSet:
             pixels=np.concatenate([known.pixels, pixels]),
             labels=None if labels is None or known.labels is None else np.concatenate([known.labels, labels]),
             names=[*known.names, *[""] * n],
+            held=None,  # `held` of the set has it
             groups=np.append(known.groups, np.arange(len(known.groups), len(known.groups) + n)),
         )
         return replace(self, images=images, held=np.append(self.held, np.zeros(n, bool)), planted=self.planted + n)
@@ -77,12 +83,13 @@ class ImageSet:
         return self.source.fingerprint()
 
     def facts(self) -> dict[str, Any]:
-        """What state.json keeps: classes, and the files that were left out, unless they are private."""
+        """What state.json keeps: classes, and the files that were left out (the first hundred), unless they are private."""
         skipped = [] if self.source.declared else self.images.skipped
         return {
             "shape": list(self.images.pixels.shape[1:]),
             "classes": list(self.source.classes),
-            "skipped": [list(pair) for pair in skipped],
+            "left_out": len(skipped),
+            "skipped": [list(pair) for pair in skipped[:NAMED]],
             "near_copies": int(len(self.images.groups) - len(np.unique(self.images.groups))),
         }
 
@@ -122,3 +129,56 @@ def read_as(data: Any, settings: Train, *, size: int = 0, grey: bool = False) ->
         background=given.background,
         declared=bool(settings.epsilon),
     )
+
+
+def measures(settled: ImageSettings, features: str = "", inception: str = "") -> tuple[str, str]:
+    """The features and the file of Inception weights that a report measures by: those given, else as settled. What is missing
+    for them is said here, before hours of work. GW-0522, GW-0523, GW-0525."""
+    features, inception = features or settled.features, inception or settled.inception
+    if features == "general":
+        general_net()
+    if inception:
+        inception_net(inception)
+    return features, inception
+
+
+class Beside(NamedTuple):
+    """A second set of images, read as the first was."""
+
+    pixels: np.ndarray
+    labels: np.ndarray | None
+    """Numbers of the first set's classes; None where one of another name is among them."""
+    paths: list[str]
+    notes: list[str]
+
+
+def read_beside(
+    data: Any, settings: Train, shape: tuple[int, ...], classes: tuple[str, ...], *, fewest: int = 2
+) -> Beside:
+    """A second set of images, or a list of paths of such, for a first one of `shape` (height, width, channels) and with
+    `classes`; each has `fewest` images, or GW-0153."""
+    height, width, channels = shape
+    parts = list[Beside]()
+    for each in data if isinstance(data, list) else [data]:
+        source = read_as(each, settings, size=max(height, width), grey=channels == 1)
+        images = source.load(fewest=fewest)
+        labels = None
+        if images.labels is not None and set(source.classes) <= set(classes):
+            labels = np.array([classes.index(name) for name in source.classes])[images.labels]
+        paths = [_path(each, name) for name in images.names]
+        pixels = images.pixels.repeat(channels // images.pixels.shape[3], axis=3)  # grey ones beside coloured
+        parts.append(Beside(pixels, labels, paths, [*source.notes, *images.left_out()]))
+    known = [part.labels for part in parts if part.labels is not None]
+    return Beside(
+        np.concatenate([part.pixels for part in parts]),
+        np.concatenate(known) if len(known) == len(parts) else None,
+        [path for part in parts for path in part.paths],
+        [note for part in parts for note in part.notes],
+    )
+
+
+def _path(data: Any, name: str) -> str:
+    """Of one of the images in a file or folder; of an array's, its number."""
+    if not isinstance(data, str | Path):
+        return name
+    return str(data) if Path(data).name == name else str(Path(data) / name)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from genwright.folder import write_text
 from genwright.tracking import Tracker
+from genwright.training.loop import SELECTION
 
 
 class Log:
@@ -23,7 +24,7 @@ class Log:
             write_text(path, "".join(line + "\n" for line in lines if _logged_step(line) <= keep_until))
 
     def write(self, step: int, losses: Mapping[str, float], *, last: bool) -> None:
-        if step % self.EVERY == 0 or last:
+        if step % self.EVERY == 0 or last or SELECTION in losses:
             entry = {"step": step, "time": round(time.time(), 2), **{k: round(v, 6) for k, v in losses.items()}}
             with open(self.path, "a", encoding="utf-8") as file:
                 file.write(json.dumps(entry) + "\n")

@@ -182,8 +182,9 @@ _flow = _images(
 
 
 def flow(preset: str, extent: Extent, timed: bool) -> dict[str, object]:
-    """Of many images the Gaussians of classes are known well enough to start from; then nothing has to be pushed."""
-    start = {"model.components": 64, "model.guidance": 1.0} if extent.examples >= MANY_IMAGES else {}
+    """Of many images the Gaussians of classes are known well enough to start from; then it is enough to push late."""
+    late = {"model.components": 64, "model.guidance": 1.3, "model.guidance_from": 0.4}
+    start = late if extent.examples >= MANY_IMAGES else {}
     return {**_flow(preset, extent, timed), **start}
 
 

@@ -127,6 +127,9 @@ class FlowSettings:
         high=20,
         at_sampling=True,
     )
+    guidance_from: float = setting(
+        0.0, "time from which on they are pushed, on the way from noise (0) to images (1)", low=0, high=1
+    )
     solver: str = setting("heun", "how the flow is integrated", choices=("heun", "euler", "adaptive"), at_sampling=True)
     solver_steps: int = setting(
         10, "steps of the solver (heun: 2 network calls each)", low=1, high=1000, at_sampling=True

@@ -27,6 +27,7 @@ from genwright.folder import read_json, sha256, write_json
 from genwright.models import MODELS
 from genwright.progress import Advance, no_progress
 from genwright.report import Report
+from genwright.selection import SampleJudge
 from genwright.training.checkpoints import load_tensors
 from genwright.training.devices import choose_device, set_threads
 
@@ -129,8 +130,8 @@ class Run(ABC):
     ) -> Report:
         """Judge synthetic examples beside training and held-out ones; writes report.json and report.html."""
 
-    def judge(self, codec: Any, validation: Any) -> Callable[[GenerativeModel], float] | None:
-        """A score of samples while training, lower is better, for models that select by SAMPLES; None: there is none."""
+    def judge(self, codec: Any, real: Any) -> SampleJudge | None:
+        """What compares samples with real examples while training, for models that select by SAMPLES; None: nothing does."""
         return None
 
     def watcher(self, codec: Any) -> Callable[[int, GenerativeModel], None] | None:

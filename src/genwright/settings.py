@@ -183,7 +183,8 @@ def documentation() -> str:
             section, _, key = name.rpartition(".")
             title = {"": "train", "model": f"model {model}"}.get(section, section)
             shown = item.default
-            row = f"| `{key}` | {shown} | {_wanted(item, kind)} | {item.metadata['help']} |"
+            names = f"`{key}`" + (f" (`{item.metadata['short']}`)" if item.metadata["short"] else "")
+            row = f"| {names} | {shown} | {_wanted(item, kind)} | {item.metadata['help']} |"
             if row not in groups.setdefault(title, []):
                 groups[title].append(row)
     for title, rows in groups.items():

@@ -32,18 +32,18 @@ from genwright.memory import forget_peak, peak_bytes
 from genwright.networks.adapters import start_from
 from genwright.progress import Progress
 from genwright.run import FORMAT, Run, build_model
+from genwright.selection import SampleJudge, held_back, notes
 from genwright.tracking import check_installed, following, open_tracker
 from genwright.training import checkpoints
 from genwright.training.budget import Budget
 from genwright.training.checkpoints import load_tensors
 from genwright.training.devices import choose_device, choose_precision, set_threads
-from genwright.training.loop import Loop, Outcome
+from genwright.training.loop import SELECTION, Loop, Outcome
 from genwright.training.private import Private
 from genwright.training.ranks import Ranks
 from genwright.training.stop import Stop
 
 CODEC_FILES = ("codec.json", "codec.safetensors")
-COLLAPSE = 3.0  # times the best distance of samples, at which a training is said to have collapsed
 
 
 class Stages:
@@ -123,7 +123,9 @@ class Stages:
             if first:
                 start_from(model, load_tensors(first.folder / "weights.safetensors"), str(first.folder))
             model.to(device)
-            share = settings.training.validation if model.selects_by and not self.guard else 0.0
+            share = 0.0
+            if not self.guard:
+                share = held_back(model, settings.training.validation, extent_of(dataset).examples)
             examples, validation = dataset.encode(codec, validation=share, seed=settings.seed)
         self.seconds["coding"] = time.monotonic() - started
         if model.prepares and not first and examples.size:
@@ -192,6 +194,7 @@ class Stages:
     ) -> Outcome:
         settings, folder = self.settings, self.run.folder
         precision = choose_precision(settings.training.precision, next(model.parameters()).device)
+        judge = self._judge(model, codec, examples, validation)
         loop = Loop(
             model,
             examples,
@@ -200,7 +203,7 @@ class Stages:
             seed=settings.seed,
             precision=precision,
             folder=folder / "checkpoints",
-            judge=self.run.judge(codec, validation) if self.ranks.leads else None,
+            judge=judge,
             watch=self.run.watcher(codec),
             private=self._private(dataset, model, codec, examples, precision),
             ranks=self.ranks,
@@ -221,19 +224,40 @@ class Stages:
         with contextlib.closing(tracker), self.progress.phase("Training", settings.steps) as advance:
 
             def report(step: int, steps: int, losses: Mapping[str, float]) -> None:
-                total = sum(value for name, value in losses.items() if name != "rate")
+                total = sum(value for name, value in losses.items() if name not in ("rate", SELECTION))
                 log.write(step, losses, last=step == steps)
                 advance(step, steps, f"loss {total:.3f}")
 
             outcome = loop.run(settings.steps, budget=budget, stop=self.stop, report=report)
         self.seconds["training"] = outcome.seconds
-        if collapsed(model, outcome):
-            self.progress.say(
-                f"Note: samples were best at step {outcome.best_step:,} and {outcome.last_loss / outcome.best_loss:.0f} "
-                "times farther from real data at the end (one player won, or kinds of samples were lost). The best "
-                "snapshot ships; a lower --training.learning_rate or a larger --model.penalty_weight may train longer."
-            )
+        if self._selects_by_samples(model):
+            variety = judge.variety(model) if judge else float("nan")
+            for note in notes(outcome, variety, self._critic_losses()):
+                self.progress.say(f"Note: {note}")
         return outcome
+
+    def _selects_by_samples(self, model: GenerativeModel) -> bool:
+        """Whether samples are looked at; under a guarantee they are not, as that would be another look at the data."""
+        return model.selects_by == SAMPLES and not self.guard and self.ranks.leads
+
+    def _judge(
+        self, model: GenerativeModel, codec: Codec, examples: ExampleSet, validation: ExampleSet
+    ) -> SampleJudge | None:
+        """By what was kept out of training, else by training examples: a generator never sees them."""
+        if not self._selects_by_samples(model):
+            return None
+        if not len(validation):
+            self.progress.say(
+                f"Note: {len(examples):,} training {self.run.noun} are too few to keep some back: samples are compared with "
+                "training ones to choose the snapshot that ships."
+            )
+        return self.run.judge(codec, validation if len(validation) else examples)
+
+    def _critic_losses(self) -> list[float]:
+        """As logged; none for a loss that has no least value."""
+        if getattr(self.settings.model, "loss", "") == "wasserstein":
+            return []
+        return [row["critic.loss"] for row in self.run.log() if "critic.loss" in row]
 
     def _save(
         self,
@@ -286,11 +310,6 @@ class Stages:
         seconds["total"] = round(time.monotonic() - budget.started, 2)
         run.update_state(status="finished", seconds=seconds, memory_mb=round(peak_bytes() / 1e6))
         write_text(run.folder / "card.md", card.text(run))
-
-
-def collapsed(model: GenerativeModel, outcome: Outcome) -> bool:
-    """Whether samples, where they select the snapshot, ended much farther from real data than the best ones were."""
-    return model.selects_by == SAMPLES and outcome.last_loss > COLLAPSE * outcome.best_loss
 
 
 def _versions() -> dict[str, str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import hashlib
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,9 @@ from genwright.data.origin import Origin
 from genwright.data.rules import Rule
 from genwright.data.rules_file import read_rules
 from genwright.data.rules_kept import RuleKeeper
-from genwright.data.schema import Schema
-from genwright.data.sources import open_table
-from genwright.data.writers import to_user_frame, write_frames, write_table
+from genwright.data.writers import check_suffix, to_user_frame, write_frames, write_table
 from genwright.errors import GenwrightError
+from genwright.gaps import Filled, Gappy, check_other, silent
 from genwright.metrics.shadows import Shadow
 from genwright.metrics.table import score
 from genwright.progress import Advance, no_progress
@@ -100,9 +100,9 @@ class TableRun(Run):
         self, n: int, *, where: Where | None = None, seed: int = 0, advance: Advance = no_progress
     ) -> Iterator[pl.DataFrame]:
         """The rows of `sample_typed` a piece at a time, for more of them than fit into memory."""
-        if n < 1:
-            raise GenwrightError("GW-0206", f"Cannot draw {n} rows", "Ask for one row or more.")
-        if where:
+        if not isinstance(n, int | np.integer) or n < 1:
+            raise GenwrightError("GW-0206", f"Cannot draw {n} rows", "Ask for one row or more, a whole number.")
+        if where is not None:
             return self._pieces_where(n, condition_of(where, self.codec.schema), seed, advance)
         if self.rules:
             return self._drawing.sifted(n, EVERYTHING, seed, advance)
@@ -143,21 +143,43 @@ class TableRun(Run):
     def impute(self, table: Any, *, draws: int | None = None, seed: int = 0) -> Any:
         """The table (path or frame) with its missing values drawn from the model, given each row's other values.
 
-        With `draws`, a list of so many such tables (multiple imputation), drawn with seed, seed + 1, ...: they differ by as
-        much as the values are uncertain.
+        Its other columns, the order of all, and the index of a pandas frame stay; a warning names values that the model
+        does not know. With `draws`, a list of so many such tables (multiple imputation), drawn with seed, seed + 1, ...: they
+        differ by as much as the values are uncertain.
         """
-        typed, origin = self._with_holes(table), open_table(table).origin
-        filled = [self._users(self._filled(typed, seed + draw), origin) for draw in range(draws or 1)]
-        return filled if draws else filled[0]
-
-    def write_imputed(self, table: Any, path: Path, *, draws: int | None = None, seed: int = 0) -> int:
-        """Impute a table into a file, or into NAME-1, NAME-2, ... for `draws`; returns the number of its rows."""
-        typed, origin = self._with_holes(table), open_table(table).origin
-        name, dot, suffix = path.name.partition(".")
+        begun = self._begun(table)
+        for note in begun.notes():
+            warnings.warn(note, stacklevel=2)
+        stored = {begun.source.origin.format, self.origin.format} == {"frame"}
+        tables = []
         for draw in range(draws or 1):
-            place = path.with_name(f"{name}-{draw + 1}{dot}{suffix}") if draws else path
-            write_table(self._filed(self._filled(typed, seed + draw), place), place, origin)
-        return len(typed)
+            rows = self._filled(begun.typed, seed + draw)
+            tables.append(begun.users(self.codec.schema.format(rows) if stored else rows))
+        return tables if draws else tables[0]
+
+    def write_imputed(
+        self,
+        table: Any,
+        path: Path,
+        *,
+        draws: int | None = None,
+        seed: int = 0,
+        say: Callable[[str], None] = silent,
+    ) -> Filled:
+        """Impute a table into a file, or into NAME-1, NAME-2, ... for `draws`; `say` is told what the model does not know.
+        GW-0211 where that would be the table itself."""
+        name, dot, suffix = path.name.partition(".")
+        places = [path.with_name(f"{name}-{draw + 1}{dot}{suffix}") for draw in range(draws)] if draws else [path]
+        for place in places:
+            check_other(place, table)
+        begun = self._begun(table)
+        check_suffix(path, begun.source.origin)
+        for note in begun.notes():
+            say(note)
+        for draw, place in enumerate(places):
+            rows = self._filled(begun.typed, seed + draw)
+            write_table(begun.with_made(self._filed(rows, place)), place, begun.source.origin)
+        return begun.filled(rows, places)
 
     def complete(self, table: Any, *, seed: int = 0) -> Any:
         """Whole rows that begin as those of a table (path or frame) of some of the columns: all cells without a value are
@@ -165,21 +187,23 @@ class TableRun(Run):
         return self._users(self._completed(table, seed), self.origin)
 
     def write_completed(self, table: Any, path: Path, *, seed: int = 0) -> int:
-        """Complete the rows of a table into a file; returns their number."""
+        """Complete the rows of a table into a file; returns their number. GW-0211 where that would be the table itself."""
+        check_other(path, table)
+        check_suffix(path, self.origin)
         frame = self._completed(table, seed)
         write_table(self._filed(frame, path), path, self.origin)
         return len(frame)
 
-    def _with_holes(self, table: Any) -> pl.DataFrame:
-        return read_like(table, self.codec.schema, what="table to impute", most=2**62)
+    def _begun(self, table: Any, *, whole: bool = True) -> Gappy:
+        """A table of the run's columns, of all if it is `whole`; its cells are parted as those of the training file."""
+        names = self.codec.schema.names if whole else None
+        return Gappy.read(table, self.codec, names, delimiter=self.settings.table.delimiter)
 
     def _filled(self, typed: pl.DataFrame, seed: int) -> pl.DataFrame:
         return self._drawing.around(typed, self.codec.encode_partial(typed), seed)
 
     def _completed(self, table: Any, seed: int) -> pl.DataFrame:
-        source = open_table(table)
-        begun = Schema(tuple(self.codec.schema[name] for name in source.columns))
-        typed = pl.concat([begun.parse(frame) for frame in source.batches()])
+        typed = self._begun(table, whole=False).typed
         codes = self.codec.encode_partial(typed)
         return self._drawing.around(typed, np.where(codes == PRESENT, FREE, codes), seed)
 
@@ -234,7 +258,10 @@ class TableRun(Run):
         table = self.open_dataset(self.training_data(data), self.settings)
         self.check_fingerprint(table)
         test = test or self.settings.test or None
-        held = read_like(test, self.codec.schema, what="test file") if test else table.frame(held=True, seed=seed)
+        if not test:
+            return table, table.frame(seed=seed), table.frame(held=True, seed=seed)
+        delimiter = self.settings.table.delimiter
+        held = read_like(test, self.codec.schema, what="test file", delimiter=delimiter)
         return table, table.frame(seed=seed), held
 
     def _kept_rules(self, table: Table, train: pl.DataFrame, synthetic: pl.DataFrame) -> dict[str, Any]:

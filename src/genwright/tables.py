@@ -56,7 +56,7 @@ class Table:
     def open(cls, data: Any, settings: Train, schema: Schema | None = None, rules: str | None = None) -> Table:
         """From a path or a frame. The schema is the given one, the file named in the settings, or found by looking; the
         rules are a given TOML text (of the run, when it is gone on with) or those of the settings."""
-        source = open_table(data)
+        source = open_table(data, delimiter=settings.table.delimiter or None)
         if schema is None and settings.schema:
             schema = _read_schema(Path(settings.schema))
         if schema is None and settings.epsilon:
@@ -165,8 +165,12 @@ class Table:
         start = 0
         for frame in self.source.batches():
             mask = chosen[start : start + len(frame)]
+            place = functools.partial(self._place, np.flatnonzero(mask) + start)
             start += len(frame)
-            yield self.schema.parse(frame.filter(pl.Series(mask)))
+            yield self.schema.parse(frame.filter(pl.Series(mask)), place=place)
+
+    def _place(self, rows: np.ndarray, row: int) -> str:
+        return self.source.place(int(rows[row]))
 
     def fit_codec(self, settings: Train) -> TableCodec:
         """The codec of the training rows."""
@@ -259,12 +263,12 @@ def _read_schema(path: Path) -> Schema:
         ) from None
 
 
-def read_like(path: Any, schema: Schema, *, what: str, most: int = FRAME_ROWS) -> pl.DataFrame:
-    """A whole second table (test rows, synthetic rows, rows to impute) typed by the first one's schema.
+def read_like(path: Any, schema: Schema, *, what: str, most: int = FRAME_ROWS, delimiter: str = "") -> pl.DataFrame:
+    """A whole second table (test rows, synthetic rows) typed by the first one's schema.
 
     Raises GW-0117, naming the columns, when they are not the same; their order may differ.
     """
-    source = open_table(path)
+    source = open_table(path, delimiter=delimiter or None)
     wanted = [column.name for column in schema.columns]
     missing = [name for name in wanted if name not in source.columns]
     if missing:
@@ -273,10 +277,11 @@ def read_like(path: Any, schema: Schema, *, what: str, most: int = FRAME_ROWS) -
             f"The {what} {source.name!r} lacks the columns {', '.join(map(repr, missing[:5]))}",
             "Give a file with the columns of the training data.",
         )
-    parts: list[pl.DataFrame] = []
+    parts, count = list[pl.DataFrame](), 0
     for frame in source.batches():
-        parts.append(schema.parse(frame.select(wanted)))
-        if sum(map(len, parts)) >= most:
+        parts.append(schema.parse(frame.select(wanted), place=functools.partial(source.place, start=count)))
+        count += len(frame)
+        if count >= most:
             break
     if not parts:
         raise GenwrightError("GW-0118", f"The {what} {source.name!r} has no rows", "Give a file with rows.")

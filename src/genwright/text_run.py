@@ -14,7 +14,7 @@ import numpy as np
 from genwright.codecs.text import TextCodec
 from genwright.config import Train
 from genwright.data.documents import ASSISTANT, TEXT, USER, Document, Message, TextForm
-from genwright.data.text_writers import record, suffix_of, write_texts
+from genwright.data.text_writers import check_texts, record, suffix_of, write_texts
 from genwright.errors import GenwrightError
 from genwright.metrics.text_sets import Responses, Texts
 from genwright.metrics.texts import score_texts
@@ -141,6 +141,7 @@ class TextRun(Run):
 
     def write_samples(self, path: Path, n: int, *, seed: int = 0, advance: Advance = no_progress, **asked: Any) -> Path:
         """n new texts in a file, by its suffix: .txt, .jsonl, .csv, .parquet; without one, a folder of text files."""
+        check_texts(Path(path).expanduser(), spoken=bool(self.codec.roles))
         write_texts(path, self.documents(n, seed=seed, advance=advance, **asked), self.form)
         return path
 

@@ -20,7 +20,7 @@ from genwright.run import Run
 from genwright.stages import Stages
 from genwright.tables import RULES
 from genwright.training.ranks import Ranks, joined
-from genwright.training.stop import Stop
+from genwright.training.stop import Interrupted, Stop
 
 
 def train(data: Any = None, *, resume: str | Path | None = None, quiet: bool = False, **settings: Any) -> Run:
@@ -66,9 +66,13 @@ def _started(data: Any, given: dict[str, Any], quiet: bool, ranks: Ranks) -> Run
         run.data = None if isinstance(data, str | Path) else data
         try:
             return Stages(run, given, Progress(quiet=quiet), stop, ranks).go()
-        except GenwrightError:
+        except Interrupted:
+            raise
+        except Exception as error:
+            # A mistake of the user's can be met late; a defect of Genwright's, once the data are read, leaves what can go on.
             if (
-                run.state["status"] == "started"
+                (isinstance(error, GenwrightError) or not (folder / "state.json").exists())
+                and run.state["status"] == "started"
                 and not (folder / "checkpoints").exists()
                 and not anything_spent(folder)
             ):

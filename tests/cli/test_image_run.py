@@ -1,6 +1,7 @@
 """A run on images from end to end: what comes back, in every form, and what each verb says to mistakes."""
 
 import base64
+import contextlib
 import io
 import json
 import math
@@ -13,6 +14,7 @@ from PIL import Image
 
 import coded
 import genwright
+from genwright import comparison
 from genwright.data.batches import Examples
 from genwright.errors import GenwrightError
 from genwright.model_presets import Extent
@@ -66,12 +68,33 @@ def test_the_bad_file_is_named_and_everything_is_in_the_folder(run):
         json.loads((run.folder / name).read_text(), parse_constant=pytest.fail)
     card = (run.folder / "card.md").read_text(encoding="utf-8")
     assert run.state["outcome"]["precision"] in card
-    assert "best at" not in card, "nothing was selected in so few steps"
+    assert "best at 12" in card, "the only look, at the end, beside training images"
     report = json.loads((run.folder / "report.json").read_text())
     assert report["kind"] == "images"
     assert report["metrics"]["exact_pictures"]["copycat"] == 1.0
     assert report["metrics"]["exact_pictures"]["value"] < 0.5
     assert "Fréchet" in str(genwright.Report.load(run.folder))
+
+
+def test_files_left_out_stand_in_card_and_report_with_their_reason(run):
+    reason = "class 9/torn.png: it "
+    assert reason in (run.folder / "card.md").read_text(encoding="utf-8")
+    assert "1 channel," in (run.folder / "card.md").read_text(encoding="utf-8")
+    page = (run.folder / "report.html").read_text(encoding="utf-8")
+    assert page.count("class 9/torn.png") == 1
+    assert "class 9/torn.png is left out: it " in page
+
+
+def test_the_score_that_picks_the_snapshot_is_in_the_log_and_on_the_page(folder, tmp_path):
+    looks = {"training.select_every": 5, "model.width": 8}
+    gan = genwright.train(
+        folder / "bars", model="dcgan", steps=12, out=tmp_path / "run", quiet=True, threads=1, **looks
+    )
+    scores = {row["step"]: row["selection"] for row in gan.log() if "selection" in row}
+    assert list(scores) == [5, 10, 12]
+    assert min(scores.values()) == pytest.approx(gan.state["outcome"]["best_loss"], rel=1e-5)
+    assert scores[gan.state["outcome"]["best_step"]] == min(scores.values())
+    assert "<figcaption>selection</figcaption>" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("out", ["grid.png", "all.npz", "all.zip", "files"])
@@ -84,11 +107,20 @@ def test_every_form_of_output(run, tmp_path, out):
             assert content["labels"].shape == (20,)
     elif out == "grid.png":
         with Image.open(path) as image:
-            assert image.text["model"] == "r3gan"
-            assert image.text["seed"] == "0"
+            made = {"run": "run", "model": "r3gan", "seed": "0", "n": "20", "truncation": "1.0"}
+            assert image.text == made, "the sampler's settings too, though they are the usual ones"
     else:  # what was written is trained on again
         again = genwright.train(path, model="r3gan", steps=2, out=tmp_path / "again", report=False, quiet=True)
         assert again.codec.classes == run.codec.classes
+
+
+def test_nothing_is_drawn_for_a_place_that_cannot_be_written_to(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "draw", pytest.fail)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "diary.txt").touch()
+    for name, n, code in (("x.jpg", 9, "GW-0157"), ("full", 9, "GW-0310"), ("x.png", 10**7, "GW-0158")):
+        with pytest.raises(GenwrightError, match=code):
+            run.write_samples(tmp_path / name, n)
 
 
 def test_ways_and_directions(run, tmp_path):
@@ -128,6 +160,14 @@ def test_the_command_line(run, tmp_path):
     done = call("sample", run.folder, "-n", 9, "--label", "class 9", "--truncation", "0.7", "--out", "nines.png")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "nines.png").exists()
+    with Image.open(tmp_path / "nines.png") as image:
+        assert {"label": "class 9", "truncation": "0.7", "n": "9"}.items() <= image.text.items()
+    call("interpolate", run.folder, "--seed", 5, "--steps", 4, "--label", "class 10", "--out", "ways.png")
+    with Image.open(tmp_path / "ways.png") as image:
+        assert {"seed": "5", "steps": "4", "label": "class 10"}.items() <= image.text.items()
+    call("edit", run.folder, "--seed", 9, "--direction", 3, "--images", 2, "--out", "moved.png")
+    with Image.open(tmp_path / "moved.png") as image:
+        assert {"seed": "9", "direction": "3", "images": "2", "steps": "9"}.items() <= image.text.items()
     refused = call("sample", run.folder, "--where", "a=1")
     assert refused.returncode == 2
     assert "GW-0211" in refused.stderr
@@ -147,6 +187,52 @@ def test_arrays_are_data_too(tmp_path):
     assert run.sample(4, guidance=2.0, solver="euler", solver_steps=3).shape == (4, 12, 12, 1)
     given, made = run.reconstruct((pixels[:5], labels[:5]))
     assert given.shape == made.shape == (5, 12, 12, 1)
+
+
+def test_reconstruct_takes_one_photo_or_many_and_names_each(folder, tmp_path, monkeypatch):
+    from genwright.cli import main
+
+    vae = genwright.train(
+        folder / "bars", model="vae", steps=3, report=False, out=tmp_path / "vae", quiet=True, threads=1,
+        **{"model.width": 8, "training.validation": 0},
+    )  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    photos = [tmp_path / name for name in ("one.jpg", "b/two.png", "b/three.png")]
+    for place, path in enumerate(photos):
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(np.full((30, 40, 3), 60 + 80 * place, np.uint8)).save(path)
+
+    def said(*words: str) -> list[str]:
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            main(["reconstruct", str(vae.folder), *words])
+        return out.getvalue().splitlines()
+
+    assert said("one.jpg", "--out", "one.png")[0].startswith("one.jpg  PSNR")
+    several = said("one.jpg", "--out", "three.png", "b")
+    assert [line.split("  PSNR")[0].rstrip() for line in several[:3]] == ["one.jpg", "b/three.png", "b/two.png"]
+    assert several[-1] == "Given (left) and made (right), in three.png"
+    given, _ = vae.reconstruct([photos[1], photos[0]])
+    assert given[:, 6, 6, 0].tolist() == pytest.approx([140, 60], abs=2)
+    with Image.open(tmp_path / "three.png") as picture:
+        assert picture.size == (2 * 14 - 2, 3 * 14 - 2)
+    with pytest.raises(SystemExit, match="2"):
+        main(["reconstruct", str(vae.folder), "gone.png"])
+
+
+def test_a_report_on_files_says_what_was_resized(run, folder, tmp_path):
+    from genwright.cli import main
+
+    np.savez(tmp_path / "large.npz", images=run.sample(60).repeat(2, axis=1).repeat(2, axis=2))
+    words = ["--train", folder / "bars", "--synth", tmp_path / "large.npz", "--features", "pixels", "--effort", "quick"]
+    main(["report", *map(str, words), "--out", str(tmp_path / "report")])
+    judged = json.loads((tmp_path / "report" / "report.json").read_text())
+    notes = judged["facts"]["data"]["notes"]
+    assert "--synth: 60 of 60 pictures had another size: made 12 x 12 pixels (--images.fit crop)." in notes
+    assert judged["features"]["name"] == "random_cnn_v1"
+    assert "torn.png" in (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+    with pytest.raises(GenwrightError, match="GW-0525"):
+        run.report(inception=str(tmp_path / "large.npz"), effort="quick", out=tmp_path / "report")
+    assert "fid" not in judged["metrics"]
 
 
 def test_the_report_command_judges_runs_and_any_files(run, folder, tmp_path, capsys):
@@ -186,6 +272,11 @@ def test_the_full_report_of_a_flow_says_what_its_steps_are_worth(folder, tmp_pat
     )
     flow.report(effort="full")
     page = (tmp_path / "flow" / "report.html").read_text(encoding="utf-8")
+    metrics = json.loads((tmp_path / "flow" / "report.json").read_text())["metrics"]
+    assert metrics["reconstruction_psnr"]["value"] is None, "an untrained flow would get 100"
+    assert metrics["reconstruction_psnr"]["notes"] == [{"code": "inverts"}]
+    assert "reconstruction_ssim" not in metrics
+    assert 'id="rebuilt"' not in page
     rows = page[page.index('id="steps"') :]
     assert all(f'class="n">{steps}</th>' in rows for steps in (2, 4, 6, 10, 20))
 
@@ -246,3 +337,55 @@ def test_a_comparison_shows_the_samples_side_by_side(run, tmp_path):
     assert len(shown) == 2
     with Image.open(io.BytesIO(base64.b64decode(shown[0]))) as image, Image.open(run.first_path) as whole:
         assert image.size == tuple(min(side, 480) for side in whole.size)
+
+
+def test_a_comparison_keeps_what_only_some_runs_have(run):
+    """Likelihoods, codebooks; and it says what distances are measured on, and of how many."""
+    scores = {
+        "features": {"name": "digits_cnn_v1", "n": 1000},
+        "metrics": {"kid": {"value": 1.0, "floor": 0.0, "copycat": 0.0, "better": "lower", "unit": ""}},
+    }
+    nats = {"value": 90.0, "floor": None, "copycat": None, "better": "lower", "unit": "nats"}
+    weak = {**scores["metrics"]["kid"], "floor": 0.5, "notes": [{"code": "weak_features"}]}
+    other = {"features": {"name": "random_cnn_v1", "n": 40}, "metrics": {"nats": nats, "kid": weak}}
+    rows = comparison._metric_rows([scores["metrics"], other["metrics"]])
+    assert rows == [
+        ("kid", "1", "1", "0.25", "0", "lower"),
+        ("nats (nats)", "-", "90", "-", "-", "lower"),
+    ]
+
+    def said(*reports):
+        return " ".join(s for s, holds in comparison._measuring(reports, ["a", "b"]).items() if holds)
+
+    assert "measured on digits_cnn_v1" in said(scores, scores)
+    assert "untrained" not in said(scores, scores)
+    mixed = said(scores, other)
+    assert all(words in mixed for words in ("a: digits_cnn_v1, b: random_cnn_v1", "different numbers", "untrained"))
+    table = str(genwright.compare(run, run))
+    assert re.search(r"n of distances +(\d+) +\1 ", table)
+    assert "Note: distances are measured on" in table
+
+
+def test_use_of_a_codebook_is_counted_on_training_images(folder, tmp_path):
+    """A few held-out images have fewer codes than a codebook."""
+    small = {"model.width": 8, "model.prior_width": 16, "model.prior_depth": 1}
+    run = genwright.train(folder / "bars", model="vqvae", steps=4, out=tmp_path / "run", quiet=True, threads=1, **small)
+    metrics = json.loads((run.folder / "report.json").read_text())["metrics"]
+    n = run.state["data"]["training_rows"]
+    for name in ("codebook_usage", "codebook_perplexity"):
+        assert metrics[name]["n"] == n
+        assert metrics[name]["notes"] == [{"code": "of_training", "n": n}]
+    assert metrics["reconstruction_psnr"]["value"] is not None
+
+
+def test_reconstructions_that_tell_nothing_are_said_to(folder, tmp_path, capsys):
+    from genwright.cli import main
+
+    small = {"model.width": 8, "model.levels": 1, "model.solver_steps": 2}
+    for model, steps, told in (("flow", 2, True), ("gaussian", None, False)):
+        out = tmp_path / model
+        given = {**(small if model == "flow" else {}), **({"steps": steps} if steps else {})}
+        genwright.train(folder / "bars", model=model, report=False, out=out, quiet=True, threads=1, **given)
+        capsys.readouterr()
+        main(["reconstruct", str(out), str(folder / "bars" / "class 10")])
+        assert ("nothing of how good the model is" in capsys.readouterr().out) == told

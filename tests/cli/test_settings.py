@@ -38,6 +38,21 @@ def test_flags_win_over_environment_over_file(tmp_path, monkeypatch):
     assert built.model.width == 24
 
 
+def test_size_and_colours_of_images_have_short_flags():
+    given, _ = cli._parse_train(["x.npz", "--size", "16", "--grey", "--model", "flow"])
+    images = settings.build(given).images
+    assert (images.size, images.grey) == (16, True)
+    assert cli._parse_train(["x.npz", "--grey=no", "--model", "flow"])[0]["images.grey"] == "no"
+    shared = cli._parse("compare", ["photos", "--models", "flow,vae", "--size", "32", "--grey"])[1]
+    assert shared == {"images.size": "32", "images.grey": "true"}
+    assert cli._parse("data", ["photos", "--size", "32"])[0].size == 32
+
+
+def test_words_may_stand_on_both_sides_of_flags():
+    settled = cli._parse("reconstruct", ["run", "--out", "x.png", "a.jpg", "--label", "7", "b.jpg"])[0]
+    assert (settled.run, settled.images, settled.out, settled.label) == ("run", ("a.jpg", "b.jpg"), "x.png", "7")
+
+
 def test_presets_give_way_to_what_is_given():
     assert settings.build({"steps": 3, "preset": "best"}).steps == 3
     assert settings.build({"preset": "best"}).steps > settings.build({"preset": "quick"}).steps

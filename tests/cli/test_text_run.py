@@ -141,7 +141,7 @@ def test_long_documents_are_read_with_half_a_context_before_each_token(tmp_path)
     assert nats(model, codec, [document]) == (pytest.approx(cost / 161, rel=1e-5), 161)
 
 
-def test_answers_are_compared_with_the_real_ones(talks):
+def test_answers_are_compared_with_the_real_ones(talks, monkeypatch):
     metrics = json.loads((talks.folder / "report.json").read_text())["metrics"]
     assert {"bleu", "chrf", "rouge_l", "exact_match", "token_f1"} <= metrics.keys()
     answer = talks.sample(2, prompt="Say 3.")[0]
@@ -149,6 +149,10 @@ def test_answers_are_compared_with_the_real_ones(talks):
     assert answer["prompt"] == "Say 3."
     with pytest.raises(GenwrightError, match=r"\.jsonl"):
         talks.write_samples(talks.folder / "lost.txt", 2)
+    monkeypatch.setattr(talks, "documents", pytest.fail)  # nobody waits for texts that cannot be written
+    for name in ("lost.txt", "lost.docx", "folder"):
+        with pytest.raises(GenwrightError, match="GW-0115"):
+            talks.write_samples(talks.folder / name, 2)
 
 
 def test_whole_conversations_can_be_learned(tmp_path):

@@ -14,7 +14,16 @@ import pytest
 from PIL import Image
 
 from genwright.data import image_writers, known
-from genwright.data.image_writers import film, grid, png, read_png, write_grid, write_images
+from genwright.data.image_writers import (
+    check_images,
+    check_strips,
+    film,
+    grid,
+    png,
+    read_png,
+    write_grid,
+    write_images,
+)
 from genwright.data.images import open_images
 from genwright.errors import GenwrightError
 from pictures import draw, folder, idx
@@ -143,6 +152,19 @@ def test_nothing_is_half_written_or_overwritten(tmp_path, monkeypatch):
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
+def test_what_cannot_be_written_is_known_before_there_are_pictures(tmp_path):
+    folder(tmp_path / "mine", {"diary.txt": b"x"})
+    for name, count, code in (("x.jpg", 3, "GW-0157"), ("mine", 3, "GW-0310"), ("x.png", 10**6, "GW-0158")):
+        with pytest.raises(GenwrightError, match=code):
+            check_images(tmp_path / name, count, 28, 28)
+    forms = {"x.png": ".png", "x.npz": ".npz", "x.ZIP": ".zip", "new": "", "new.folder/": ""}
+    assert {name: check_images(f"{tmp_path}/{name}", 3, 28, 28) for name in forms} == forms
+    for name, rows, code in (("x.mp4", 8, "GW-0157"), ("x.png", 2000, "GW-0158")):
+        with pytest.raises(GenwrightError, match=code):
+            check_strips(tmp_path / name, rows, 9, 28, 28)
+    check_strips(tmp_path / "x.gif", 2000, 9, 28, 28)
+
+
 @pytest.fixture
 def tiny(tmp_path, monkeypatch) -> Path:
     """A folder with a data set that is known while the test runs; one file plain, one packed."""
@@ -197,6 +219,27 @@ def test_a_set_that_is_not_as_it_should_be_is_refused_whole(tiny, tmp_path):
 def test_mnist_is_brought_and_read(large_data, tmp_path):
     loaded_from = known.get("mnist", large_data / "image" / "mnist", tmp_path / "mnist")
     assert len(list(loaded_from.iterdir())) == 4
+
+
+def test_sets_that_ship_are_had_by_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    out, licence = known.unpack("digits")
+    assert out == Path("digits")
+    assert "CC BY-SA" in licence
+    assert len(open_images(out).load().pixels) == 5000
+    out, licence = known.unpack("emoji", "pictures/faces.zip")
+    assert open_images(out).classes
+    assert "Apache" in licence
+    assert len(list(known.unpack("adult", "people")[0].iterdir())) == 2
+    with pytest.raises(GenwrightError, match="GW-0310"):
+        known.unpack("digits")
+    known.unpack("digits", replace=True)
+    with pytest.raises(GenwrightError, match=r"GW-0160.*adult, digits, emoji ship.*mnist"):
+        known.unpack("digit")
+    with pytest.raises(GenwrightError, match=r"GW-0160.*--from"):
+        known.unpack("mnist")
+    with pytest.raises(GenwrightError, match=r"GW-0160.*leave out"):
+        known.get("digits", tmp_path, tmp_path / "again")
 
 
 def test_the_samples_that_ship_are_whole():

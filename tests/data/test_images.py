@@ -8,10 +8,12 @@ import polars as pl
 import pytest
 from PIL import Image, ImageOps
 
+from genwright.config import Train
 from genwright.data import images as images_module
 from genwright.data.decoding import Target, decode
 from genwright.data.images import looks_like_images, open_images
 from genwright.errors import GenwrightError
+from genwright.images import ImageSet
 from pictures import digits_folder, draw, encoded, folder, idx, some, tarred, zipped
 
 ON_WHITE = Target(16, False)
@@ -214,6 +216,16 @@ def test_where_there_are_no_classes(tmp_path):
     assert "taken as classes" in parts.notes[0]
 
 
+def test_few_stray_pictures_do_not_cost_the_classes(tmp_path):
+    files = {f"{'ab'[n % 2]}/{n:02}.png": encoded(draw(n)) for n in range(20)}
+    for count, stray in ((1, "cover.png"), (2, "cover.png, x.png")):
+        strays = {name: encoded(draw(90)) for name in ("cover.png", "x.png")[:count]}
+        source = open_images(folder(tmp_path / str(count), files | strays))
+        assert source.classes == ("a", "b")
+        assert source.notes == [f"{count} picture{'s' * (count > 1)} beside the class folders left out: {stray}."]
+        assert np.bincount(source.load().labels).tolist() == [10, 10]
+
+
 def test_what_is_no_picture_is_passed_over_and_counted_once(tmp_path):
     others = {"readme.txt": b"x", "a.json": b"{}", ".DS_Store": b"x", "Thumbs.db": b"x", "__MACOSX/._001.png": b"x"}
     for path in (folder(tmp_path / "f", some(3) | others), zipped(tmp_path / "z.zip", some(3) | others)):
@@ -255,6 +267,43 @@ def test_npz_with_its_usual_names(tmp_path):
     np.savez_compressed(tmp_path / "g.npz", whatever=pixels[..., 0])
     assert open_images(tmp_path / "g.npz").load().pixels.shape == (4, 16, 16, 1)
     assert open_images(tmp_path / "g.npz").load().labels is None
+
+
+def test_arrays_that_an_npz_holds_besides_are_named(tmp_path):
+    pixels = np.stack([draw(n) for n in range(4)])
+    parts = {"x_train": pixels, "y_train": np.arange(4), "x_test": pixels, "y_test": np.arange(4)}
+    np.savez(tmp_path / "a.npz", **parts)
+    source = open_images(tmp_path / "a.npz")
+    assert source.notes == ["Of a.npz, 'x_train', 'y_train' are read; passed over: 'x_test', 'y_test'."]
+    assert len(source.load().pixels) == 4
+
+
+def test_labels_may_be_whole_numbers_in_floating_point_but_nothing_between():
+    pixels = np.stack([draw(n) for n in range(4)])
+    source = open_images((pixels, np.array([2.0, 0.0, 10.0, 2.0], np.float32)))
+    assert source.classes == ("0", "2", "10")
+    assert source.load().labels.tolist() == [1, 0, 2, 1]
+    for odd in (0.5, np.nan, np.inf, 1e20):
+        with pytest.raises(GenwrightError, match="GW-0155"):
+            open_images((pixels, np.array([0.0, 1.0, 2.0, odd])))
+
+
+def test_a_bare_array_file_is_told_what_to_be(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((4, 16, 16), np.uint8))
+    assert looks_like_images(tmp_path / "a.npy")
+    with pytest.raises(GenwrightError, match=r"GW-0155.*\.npz"):
+        open_images(tmp_path / "a.npy")
+
+
+def test_other_sizes_are_said(tmp_path):
+    files = some(3) | {"wide.png": encoded(draw(7, 20, 40))}
+    source = open_images(folder(tmp_path, files), size=16)
+    source.load()
+    source.load()
+    assert source.notes == ["1 of 4 pictures had another size: made 16 x 16 pixels (--images.fit crop)."]
+    small = open_images(np.stack([draw(n) for n in range(3)]), size=8)
+    small.load()
+    assert small.notes == ["3 of 3 pictures had another size: made 8 x 8 pixels (--images.fit crop)."]
 
 
 def test_arrays_in_memory():
@@ -303,6 +352,27 @@ def test_a_table_of_paths_and_labels(tmp_path, suffix):
         open_images(tmp_path / "no.csv")
 
 
+def test_a_split_column_is_kept_to(tmp_path):
+    """Rows that are not for training are the hold-out, and so are their near-copies."""
+    names = [f"photos/{n}.png" for n in range(9)]
+    folder(tmp_path, {name: encoded(draw(0 if n == 8 else n)) for n, name in enumerate(names)})  # 8 is 0 again
+    parts = ["train", "Train", "test", "train", "val", "train", "train", "train", "test"]
+    frame = pl.DataFrame({"file": names, "kind": ["x", "y", "x"] * 3, "split": parts})
+    frame.write_csv(tmp_path / "list.csv")
+    source = open_images(tmp_path / "list.csv")
+    assert source.classes == ("x", "y")
+    assert "'split'" in source.notes[-1]
+    assert "(3)" in source.notes[-1]
+    assert source.load().held.tolist() == [part.lower() != "train" for part in parts]
+    dataset = ImageSet.open(tmp_path / "list.csv", Train(holdout=0.5))
+    assert dataset.held.nonzero()[0].tolist() == [0, 2, 4, 8]
+    frame.drop("split").write_csv(tmp_path / "list.csv")
+    assert open_images(tmp_path / "list.csv").fingerprint() != source.fingerprint()
+    one_part = frame.with_columns(split=pl.lit("test"))
+    one_part.write_csv(tmp_path / "list.csv")
+    assert open_images(tmp_path / "list.csv").load().held is None
+
+
 def test_what_looks_like_images(tmp_path):
     folder(
         tmp_path, {"f/deep/1.png": encoded(draw(1)), "t/a.txt": b"x", "a.csv": b"a,b\n1,2\n", "u.csv": b"a\ngone.png\n"}
@@ -328,7 +398,15 @@ def test_few_bad_files_are_left_out_and_many_stop(tmp_path):
     assert loaded.skipped == [("bad.png", "it is not a PNG, JPEG, WebP, GIF, TIFF or BMP picture")]
     assert seen == sorted(seen)
     assert seen[-1][0] == seen[-1][1]
-    folder(tmp_path, {f"bad{n:02}.png": b"junk" for n in range(20)})
+    many = folder(tmp_path / "many", some(3000, height=8, width=8) | {f"bad{n:03}.png": b"junk" for n in range(103)})
+    left_out = open_images(many).load().left_out()
+    assert len(left_out) == 101
+    assert left_out[0].startswith("bad000.png is left out: it is not a PNG")
+    assert left_out[-1] == "3 more files left out."
+    with pytest.raises(GenwrightError, match=r"GW-0153: .* has 1 usable picture. Give at least 2"):
+        open_images(place / "000.png").load()
+    assert len(open_images(place / "000.png").load(fewest=1).pixels) == 1
+    place = folder(tmp_path / "bad", some(39) | {f"bad{n:02}.png": b"junk" for n in range(21)})
     with pytest.raises(GenwrightError, match=r"GW-0152: 21 of 60 pictures .*bad00.png: it is not.*; and 16 more"):
         open_images(place).load()
 

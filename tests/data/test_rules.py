@@ -344,3 +344,102 @@ def test_columns_that_have_nothing_to_do_with_one_another_propose_nothing(seed):
         | {f"day {k}": pl.Series(random.integers(18_000, 20_000, rows), dtype=pl.Int32).cast(pl.Date) for k in range(2)}
     )
     assert find_rules(open_table(frame), schema_of(frame)) == []
+
+
+BOUND = [
+    (
+        {
+            "sum": [{"total": "a", "add": ["b"]}],
+            "range": [{"column": "a", "min": 1000}, {"column": "b", "max": 50}],
+        },
+        "'1000 <= a' and 'a = b' and 'b <= 50'",
+    ),
+    (
+        {
+            "sum": [{"total": "a", "add": ["b"], "subtract": ["c"]}],
+            "range": [{"column": "a", "max": 5}, {"column": "b", "min": 10}, {"column": "c", "max": 2}],
+        },
+        "'10 <= b' and 'c <= 2' and 'a = b - c' and 'a <= 5'",
+    ),
+    (
+        {
+            "product": [{"total": "a", "factors": ["b", "c"]}],
+            "range": [{"column": "b", "min": 0}, {"column": "c", "min": 0}, {"column": "a", "below": -1}],
+        },
+        "no value of 'a'",
+    ),
+    (
+        {"implication": [{"if": "w = x", "then": "a >= 100"}], "range": [{"column": "a", "max": 90}]},
+        "no value of 'a' where w = x",
+    ),
+    (
+        {
+            "implication": [{"if": "w = x", "then": "a >= 100"}],
+            "order": [{"columns": ["a", "b"]}],
+            "range": [{"column": "b", "max": 90}],
+        },
+        "'if w = x then a >= 100' and 'a <= b' and 'b <= 90'",
+    ),
+    ({"implication": [{"if": "a > 60", "then": "b < 60"}], "order": [{"columns": ["a", "b"]}]}, "no value of 'b'"),
+    (
+        {"implication": [{"if": "w = x", "then": "d > 2024-02-01"}], "range": [{"column": "d", "max": "2024-01-05"}]},
+        "no value of 'd'",
+    ),
+]
+
+
+@pytest.mark.parametrize(("rules", "words"), BOUND)
+def test_contradictory_bounds_are_named(rules, words):
+    with pytest.raises(GenwrightError, match="GW-0122") as caught:
+        check_rules(read_rules(rules, schema_of(SMALL)))
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"implication": [{"if": "a > 60", "then": "b <= 3"}], "range": [{"column": "a", "max": 50}]},
+        {
+            "implication": [{"if": "w = x", "then": "a is missing"}, {"if": "w = x", "then": "b >= 100"}],
+            "order": [{"columns": ["b", "a"]}],
+            "range": [{"column": "a", "max": 90}],
+        },
+    ],
+    ids=["the condition never holds", "nothing is said of what is missing"],
+)
+def test_bounds_that_never_meet_are_taken(rules):
+    check_rules(read_rules(rules, schema_of(SMALL)))
+
+
+NUMBER = st.integers(-20, 20)
+
+
+@settings(max_examples=300, deadline=None)
+@given(NUMBER, NUMBER, NUMBER, st.integers(0, 3), st.integers(0, 3), st.booleans(), st.booleans())
+def test_rules_that_one_row_keeps_are_never_called_contradictory(b, c, d, below, above, product, subtracted):
+    """a is made of b and c, all bounded by where a row is, and more follows from what it has."""
+    a = b * c if product else b - c if subtracted else b + c
+    row = {"a": a, "b": b, "c": c, "d": d}
+    frame = pl.DataFrame({name: [value, value + 1, value + 2] * 9 for name, value in row.items()})
+    factors = {"product": [{"total": "a", "factors": ["b", "c"]}]}
+    terms = {
+        "sum": [{"total": "a", "add": ["b"], "subtract": ["c"]} if subtracted else {"total": "a", "add": ["b", "c"]}]
+    }
+    rules = {
+        **(factors if product else terms),
+        "range": [{"column": name, "min": value - below, "max": value + above} for name, value in row.items()],
+        "order": [{"columns": sorted(row, key=lambda name: row[name])}],
+        "implication": [
+            {"if": f"a >= {a}", "then": f"b <= {b} and d >= {d - 1}"},
+            {"if": f"b = {b}", "then": f"c = {c}"},
+        ],
+    }
+    check_rules(read_rules(rules, schema_of(frame)))
+
+
+def test_rules_are_told_in_the_words_of_the_table():
+    frame = pl.DataFrame({"internet": ["Yes", "No"] * 9, "day": ["05.01.2024", "17.01.2024"] * 9})
+    schema = schema_of(frame, text=True)
+    (rule,) = read_rules({"implication": [{"if": "internet = No", "then": "day >= 2024-01-17"}]}, schema)
+    assert str(rule) == "if internet = No then day >= 17.01.2024"
+    assert read_rules(write_rules([rule], schema), schema) == (rule,)

@@ -225,7 +225,7 @@ def test_an_edited_kind_is_obeyed_or_refused_with_the_value():
     as_category = Schema.from_toml(text.replace('kind = "integer"', 'kind = "category"'))
     assert as_category.parse(pl.DataFrame({"x": ["1", "2"]}))["x"].to_list() == ["1", "2"]
     schema = Schema.from_toml(text)
-    with pytest.raises(GenwrightError, match=r"GW-0113.*'x' is declared as integer, but 'abc' \(row 2"):
+    with pytest.raises(GenwrightError, match=r"GW-0113.*'x' is of kind integer, but 'abc' in row 2"):
         schema.parse(pl.DataFrame({"x": ["1", "abc"]}))
     with pytest.raises(GenwrightError, match="GW-0112"):
         schema.parse(pl.DataFrame({"y": ["1"]}))
@@ -265,3 +265,108 @@ def test_any_dirty_column_ends_in_some_kind_and_loses_nothing(values, repeat):
     again = schema.parse(schema.format(typed))
     assert again.equals(typed)
     assert Schema.from_toml(schema.to_toml()) == schema
+
+
+def test_years_of_two_digits_are_those_of_posix():
+    schema = inspect(["04/22/96", "01/02/00", "05/06/69", "12/31/68"])
+    assert schema["x"].format == "%m/%d/%y"
+    assert "69 to 99 are taken as 1969 to 1999" in schema.notes[0]
+    words = pl.DataFrame({"x": ["04/22/96", "01/02/00", "05/06/69", "12/31/68", "04/22/1996"]})
+    typed = schema.parse(words.head(4))
+    assert [day.year for day in typed["x"]] == [1996, 2000, 1969, 2068]
+    assert schema.format(typed).equals(words.head(4))
+    with pytest.raises(GenwrightError, match="GW-0113"):
+        schema.parse(words.tail(1))
+
+
+@pytest.mark.parametrize(
+    ("words", "pattern"),
+    [
+        (["22.04.96", "01.02.00"], "%d.%m.%y"),
+        (["96-04-22", "00-12-31"], "%y-%m-%d"),
+        (["22-Apr-96", "1-Feb-00"], "%-d-%b-%y"),
+        (["22 Apr 96", "01 Feb 00"], "%d %b %y"),
+        (["Jan 1957", "Feb 1960"], "%b %Y"),
+        (["0096-04-22", "0100-12-31"], "%Y-%m-%d"),
+        (["04/22/96 10:20", "12/31/00 11:00"], "%m/%d/%y %H:%M"),
+    ],
+)
+def test_a_format_is_found_only_if_the_words_are_written_so(words, pattern):
+    assert inspect(words * 2)["x"].format == pattern
+
+
+@pytest.mark.parametrize(
+    "words", [["10000-01-01", "2000-01-01"], ["0000-05-06", "0000-05-07"], ["04/22/96", "04/22/1996"]]
+)
+def test_what_no_format_fits_is_no_date(words):
+    assert inspect(words * 3)["x"].kind == "category"
+
+
+def test_words_for_missing_are_values_where_there_is_a_null():
+    frame = pl.DataFrame({"x": ["NA", "None", "DE", None] * 9, "n": ["1", "2", "NA", None] * 9})
+    schema = Schema.inspect(open_table(frame))
+    assert schema["x"].missing == ("<null>",)
+    assert schema.parse(frame)["x"].to_list() == frame["x"].to_list()
+    assert schema.format(schema.parse(frame))["x"].equals(frame["x"])
+    assert schema["n"].missing[0] == "<null>"
+    assert any("'n' writes missing values as no value, 'NA'" in note for note in schema.notes)
+    assert schema.format(schema.parse(frame))["n"].null_count() == 18
+
+
+def test_an_empty_cell_of_a_text_is_missing_whatever_else_is():
+    schema = inspect(["N/A", "N/A", "N/A", "a", "b", "", "a", "b"])
+    assert schema["x"].missing == ("",)
+    later = words(["N/A", "a", "b"] * 50 + [""])
+    assert Schema.inspect(later, sample_rows=100)["x"].missing == ("",)
+
+
+def test_what_makes_numbers_words_is_named_with_its_line(tmp_path):
+    path = tmp_path / "t.csv"
+    rows = [f'{at},"two\nlines"' if at == 7 else f"{at},word" for at in range(900)]
+    rows[800] = "oops,word"
+    path.write_text("\n" + "n,w\n" + "\n".join([*rows[:400], "", *rows[400:]]) + "\n")
+    for sample in (200_000, 300):  # found in the sample, or beyond it
+        (note,) = Schema.inspect(open_table(path), sample_rows=sample).notes
+        line = 1 + next(at for at, line in enumerate(path.read_text().split("\n")) if line.startswith("oops"))
+        assert "'n' is treated as words, though nearly all of its values are numbers" in note
+        assert f"'oops' in line {line}." in note
+    assert not inspect(["1.2.3", "10.0.1", "1.2.4"] * 9).notes
+    assert not inspect(["7", "many"] * 9).notes
+
+
+def test_the_whole_sample_is_looked_at_for_what_may_mean_missing():
+    source = words([str(at % 90) for at in range(30_000)] + ["-999"] * 9)
+    assert "holds -999" in Schema.inspect(source).notes[0]
+
+
+@pytest.mark.parametrize(("value", "name"), [(30.7, "n"), (dt.datetime(2024, 1, 5, 10), "d"), (5, "d"), ("x y", "n")])
+def test_a_value_that_would_be_cut_is_none_of_the_column(value, name):
+    frame = pl.DataFrame({"n": [1, 2, 3], "d": [dt.date(2024, 1, day) for day in (1, 2, 5)]})
+    schema = Schema.inspect(open_table(frame))
+    with pytest.raises(GenwrightError, match="GW-0113"):
+        schema.parse_value(name, value)
+    assert schema.parse_value("n", 30.0) == 30
+    assert schema.parse_value("d", dt.datetime(2024, 1, 5)) == dt.date(2024, 1, 5)
+
+
+@pytest.mark.parametrize(
+    "values", [["78,58,258", "1,234", "12,34,567", "99"], ["1.50-", "22.00", "7.25-"], ["5,00,000.25", "9.50"]]
+)
+def test_numbers_of_other_habits_come_back_as_written(values):
+    schema = inspect(values)
+    assert schema.columns[0].is_number
+    frame = pl.DataFrame({"x": values})
+    assert schema.format(schema.parse(frame)).equals(frame)
+    assert Schema.from_toml(schema.to_toml()) == schema
+    plain = [float(value.rstrip("-").replace(",", "")) * (-1 if value.endswith("-") else 1) for value in values]
+    assert schema.parse(frame)["x"].to_list() == plain
+
+
+@pytest.mark.parametrize("dtype", [pl.Date, pl.Datetime("us"), pl.Datetime("ms")])
+def test_dates_that_python_has_none_for_are_missing_and_told(dtype, tmp_path):
+    days = pl.Series("x", [-800_000, 1, 2, 3_000_000], dtype=pl.Int32).cast(pl.Date).cast(dtype)
+    days.to_frame().write_parquet(tmp_path / "t.parquet")
+    for source in (open_table(days.to_frame()), open_table(tmp_path / "t.parquet")):
+        schema = Schema.inspect(source)
+        assert schema.parse(next(source.batches()))["x"].is_null().to_list() == [True, False, False, True]
+        assert "before the year 1 or after 9999" in source.notes[0]

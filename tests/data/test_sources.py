@@ -284,3 +284,46 @@ def test_a_full_disk_is_said_for_parquet_too():
     with pytest.raises(OSError, match="space") as error, writers._disk_errors():
         pl.DataFrame({"a": range(100_000)}).write_parquet("/dev/full")
     assert error.value.errno == errno.ENOSPC
+
+
+def test_a_row_is_told_by_its_line(tmp_path):
+    text = '# made by hand\n\n"two\nnames",b\n1,2\n\n"3\n4",5\n6,7\n\n\n8,9\n'
+    (tmp_path / "t.csv").write_text(text)
+    source = open_table(tmp_path / "t.csv")
+    assert source.rows == 4
+    assert [source.place(row) for row in range(4)] == ["line 5", "line 7", "line 9", "line 12"]
+    frame = pl.concat(list(source.batches()))
+    frame.write_parquet(tmp_path / "t.parquet")
+    assert open_table(tmp_path / "t.parquet").place(3) == "row 4"
+
+
+@pytest.mark.parametrize(
+    ("top", "skipped"),
+    [
+        ("Sold in May\n", 1),
+        ("Sold in May,,\n", 1),
+        ("Sold\n\nin May\n", 3),
+        ("# a, b, c\n# d\n", 2),
+        ("#,x,y\n", 0),
+        ("", 0),
+    ],
+)
+def test_only_what_is_surely_no_header_is_skipped(tmp_path, top, skipped):
+    rows = "".join(f"{at},x{at % 3},{at * 2.5}\n" for at in range(30))
+    (tmp_path / "t.csv").write_text(top + ("n,word,size\n" if skipped or not top else "") + rows)
+    source = open_table(tmp_path / "t.csv")
+    assert len(source.columns) == 3
+    assert source.rows == 30
+    assert source.place(0) == f"line {skipped + 2}"
+    assert [note for note in source.notes if "no part of the table" in note] == source.notes[: min(skipped, 1)]
+
+
+def test_cells_parted_by_an_odd_sign_are_found_when_it_is_given(tmp_path):
+    (tmp_path / "t.csv").write_text("a:b\n" + "1:x\n2:y\n" * 9)
+    assert "--table.delimiter ':'" in open_table(tmp_path / "t.csv").notes[0]
+    assert open_table(tmp_path / "t.csv", delimiter=":").columns == ["a", "b"]
+    (tmp_path / "t.csv").write_text("a\tb\n1\tx\n")
+    assert open_table(tmp_path / "t.csv", delimiter="\\t").columns == ["a", "b"]
+    for column in ("time\n" + "12:30\n13:40\n" * 9, "#1\n#2\n#3\n", "name\n" + "anna b\nclara d\n" * 9):
+        (tmp_path / "t.csv").write_text(column)
+        assert not open_table(tmp_path / "t.csv").notes

@@ -30,6 +30,7 @@ NUMBERS = _DRAWN.integers(0, 2_000_000, ROWS).tolist()
 AGES = _DRAWN.integers(18, 90, ROWS).tolist()
 REALS = _DRAWN.normal(50, 20, ROWS).round(2).tolist()
 DAYS = [dt.date(2020, 1, 1) + dt.timedelta(days=number % 900) for number in NUMBERS]
+LONG_AGO = [dt.date(1969, 1, 1) + dt.timedelta(days=number % 18_000) for number in NUMBERS]
 MOMENTS = [dt.datetime(2021, 3, 1) + dt.timedelta(seconds=number) for number in NUMBERS]
 WORDS = ["red", "green", "blue", "grey"]
 
@@ -60,6 +61,14 @@ def _comma(value: float) -> str:
     return f"{value:,.2f}".translate({ord(","): ".", ord("."): ","})
 
 
+def _lakhs(number: int) -> str:
+    """Grouped as in India: 78,58,258."""
+    head, tail = divmod(number, 1000)
+    pairs = f"{head:,d}".replace(",", "")
+    parts = [pairs[max(0, at - 2) : at] for at in range(len(pairs), 0, -2)]
+    return ",".join([*reversed(parts), f"{tail:03d}"]) if head else str(tail)
+
+
 def _sentence(at: int) -> str:
     parts = [WORDS[(NUMBERS[at] >> shift) % 4] + ("s" if shift % 3 else "ish") for shift in range(0, 12, 2)]
     return " ".join(["Seen:", *parts, f"no {at * 7919 % 1000}"])
@@ -78,6 +87,18 @@ NUMBER_CELLS = {
         "decimal", [f"({abs(x):.2f})" if at % 3 else f"{abs(x):.2f}" for at, x in enumerate(REALS)]
     ),
     "a sign in parentheses": Cells("category", turns("(-5)", "(7)", "8")),
+    "a minus at the end": Cells(
+        "decimal", [f"{abs(x):.2f}-" if at % 3 else f"{abs(x):.2f}" for at, x in enumerate(REALS)]
+    ),
+    "bounds with a sign at the end": Cells("category", turns("18-", "21-", "65-")),
+    "thousands as in India": Cells("integer", [_lakhs(number * 50) for number in NUMBERS]),
+    "numbers and one word": Cells("category", [*map(str, AGES[:-1]), "oops"], (), "first 'oops' in line"),
+    "numbers of few other currencies": Cells(
+        "identifier",
+        [f"{'£' if at % 40 == 7 else '$'}{number + at}" for at, number in enumerate(NUMBERS)],
+        (),
+        "are numbers",
+    ),
     "a true minus sign": Cells("integer", [f"−{age}" if age % 2 else str(age) for age in AGES]),
     "apostrophes for thousands": Cells("integer", [f"{number:,}".replace(",", "'") for number in NUMBERS]),
     "blanks around numbers": Cells("integer", [f" {age}" for age in AGES]),
@@ -145,6 +166,18 @@ TIME_CELLS = {
     "dates with gaps": Cells("date", gaps([day.isoformat() for day in DAYS], "")),
     "dates before 1900": Cells("date", [day.replace(year=day.year - 300).isoformat() for day in DAYS if day.day < 29]),
     "dates after 2100": Cells("date", [day.replace(year=day.year + 300).isoformat() for day in DAYS if day.day < 29]),
+    "years of two digits": Cells("date", [f"{day:%m/%d/%y}" for day in LONG_AGO], (), "have two digits"),
+    "years of two digits, days first, slashes": Cells("date", [f"{day:%d/%m/%y}" for day in LONG_AGO]),
+    "years of two digits first": Cells("date", [f"{day:%y-%m-%d}" for day in LONG_AGO]),
+    "years of two digits last": Cells("date", [f"{day:%d-%m-%y}" for day in LONG_AGO if day.day > 3]),
+    "years of two digits, months by name": Cells("date", [f"{day:%d-%b-%y}" for day in LONG_AGO]),
+    "years of two digits, months by name, blanks": Cells("date", [f"{day:%d %b %y}" for day in LONG_AGO]),
+    "years of two digits and times": Cells("datetime", [f"{m:%m/%d/%y %H:%M}" for m in MOMENTS], (), "have two digits"),
+    "months of years": Cells("date", [f"{day:%b %Y}" for day in DAYS]),
+    "dates of the year 0 and others": Cells("text", [f"000{day.year % 2}-{day:%m-%d}" for day in DAYS]),
+    "dates and a few otherwise": Cells(
+        "text", [f"{day:%d.%m.%Y}" if at % 50 == 7 else f"{day}" for at, day in enumerate(DAYS)], (), "are dates"
+    ),
     "days first": Cells("date", [f"{day:%d/%m/%Y}" for day in DAYS]),
     "days or months first": Cells(
         "date", [f"{day:%m}/{day.day % 12 + 1:02d}/{day:%Y}" for day in DAYS], (), "could be swapped"
@@ -174,7 +207,15 @@ TIED_CELLS = {
     "a number": Cells("integer", [str(age) for age in AGES]),
     "twice the number": Cells("integer", [str(2 * age) for age in AGES]),
 }
-CELLS = NUMBER_CELLS | WORD_CELLS | TIME_CELLS | TIED_CELLS
+LAST_CELLS = {  # with gaps; in the midst, they would change which rows the other columns draw
+    "years of two digits, days first": Cells("date", gaps([f"{day:%d.%m.%y}" for day in LONG_AGO], "")),
+    "more N/A than blanks among words": Cells("category", gaps(turns(*WORDS), "N/A", "N/A", "")),
+    "NA among words": Cells(
+        "category", gaps(turns("NO", "SE", "DK"), "NA"), ("NA",), "'NA' is taken for a missing value"
+    ),
+    "dates of the year 0 for missing": Cells("date", gaps(DAYS, "0000-01-01"), ("0000-01-01",)),
+}
+CELLS = NUMBER_CELLS | WORD_CELLS | TIME_CELLS | TIED_CELLS | LAST_CELLS
 
 
 def write_cells(path: Path, columns: dict[str, Cells]) -> Path:
@@ -332,6 +373,17 @@ FILES = {
     "a line that names the delimiter": Whole(
         file("sep=;\n" + PLAIN.replace(",", ";")), COUNT, note="names the delimiter"
     ),
+    "a title": Whole(file("All that was sold\n\n" + PLAIN), COUNT, note="The first line is no part of the table"),
+    "a title with commas": Whole(
+        file("Sales,,\n" + PLAIN), COUNT, note="The first line is no part of the table, 'Sales,,'"
+    ),
+    "comments": Whole(
+        file("# made by hand\r\n# in May\r\n" + PLAIN.replace("\n", "\r\n")), COUNT, note="'# made by hand'"
+    ),
+    "names behind a #": Whole(file("#" + PLAIN), COUNT, ("#age", "city", "score")),
+    "colons between cells": Whole(file(PLAIN.replace(",", ":")), COUNT, ("age:city:score",), "--table.delimiter ':'"),
+    "blanks between cells": Whole(file(PLAIN.replace(",", " ")), COUNT, ("age city score",), "--table.delimiter ' '"),
+    "columns of fixed width": Whole(file(PLAIN.replace(",", "   ")), COUNT, ("age   city   score",), "of fixed width"),
     "gzip": Whole(file(gzip.compress(PLAIN.encode(), mtime=0), "table.csv.gz"), COUNT),
     "a comma after each line": Whole(
         file(PLAIN.replace("\n", ",\n")), COUNT, ("age", "city", "score", "column_4"), "A column without name"
@@ -427,6 +479,7 @@ REFUSED = {
     ),
     "a Parquet file called CSV": Refusal(file(b"PAR1" + bytes(99)), "GW-0103", "Parquet"),
     "text called Parquet": Refusal(file(PLAIN, "table.parquet"), "GW-0103", "Parquet"),
+    "JSON that is no lines": Refusal(file("[]", "table.json"), "GW-0103", "one whole JSON value"),
     "an old spreadsheet": Refusal(file(b"\xd0\xcf\x11\xe0", "table.xls"), "GW-0103", "spreadsheet"),
     "a line that is not JSON": Refusal(file(_json_lines() + '{"age": \n', "table.jsonl"), "GW-0108", f"Line {COUNT + 1} of"),
     "a line that is no object": Refusal(file(_json_lines([1, 2]), "table.jsonl"), "GW-0108", f"Line {COUNT + 1} of"),
@@ -511,6 +564,13 @@ FRAMES = {
         lambda f: pd.DataFrame({"x": [AGES[at] if at % 2 else "many" for at in _AT]}),
         ROWS, ("x",), "mixes types (integer, text)",
     ),
+    "objects of one odd type": Whole(
+        lambda f: pd.DataFrame({"x": [dt.time(age % 24) for age in AGES]}), ROWS, ("x",), "holds time values"
+    ),
+    "dates that Python has none for": Whole(
+        lambda f: pl.DataFrame({"x": pl.Series([*range(1, ROWS), 9_000_000], dtype=pl.Int32).cast(pl.Date)}),
+        ROWS, ("x",), "after 9999 count as missing",
+    ),
     "lists in cells": Whole(lambda f: pl.DataFrame({"x": [[age % 3, 1] for age in AGES]}), ROWS, ("x",), "List(Int64)"),
     "structs in cells": Whole(lambda f: pl.DataFrame({"x": [{"a": age % 3} for age in AGES]}), ROWS, ("x",), "Struct"),
     "bytes in cells": Whole(lambda f: pl.DataFrame({"x": [bytes([age % 3]) for age in AGES]}), ROWS, ("x",), "Binary"),
@@ -531,6 +591,17 @@ FRAMES = {
 
 
 _LETTERS = st.characters(exclude_categories=["Cs"])
+_DATE_FORMS = (
+    "%m/%d/%y",
+    "%d/%m/%y",
+    "%d.%m.%y",
+    "%d-%m-%y",
+    "%y-%m-%d",
+    "%d-%b-%y",
+    "%d %b %y",
+    "%m/%d/%y %H:%M",
+    "%b %Y",
+)
 _CELL_KINDS = (
     st.integers(-(10**20), 10**20).map(str),
     st.integers(0, 3).map(str),
@@ -539,13 +610,32 @@ _CELL_KINDS = (
     st.dates().map(str),
     st.datetimes().map(str),
     st.timedeltas().map(str),
+    *(st.dates().map(lambda day, form=form: f"{day:{form}}") for form in _DATE_FORMS),
     st.sampled_from(["yes", "no"]),
     st.sampled_from(WORDS),
     st.text(_LETTERS, max_size=12),
     st.uuids().map(str),
 )
 _ODD_CELLS = st.sampled_from(
-    ["", "NA", "?", "-999", " 1", "1,5", "1.5.", "0x1F", "١٢", "1e999", "12:61", "0000-00-00", '"', "=", "\x1b"]
+    [
+        "",
+        "NA",
+        "?",
+        "-999",
+        " 1",
+        "1,5",
+        "1.5.",
+        "0x1F",
+        "١٢",
+        "1e999",
+        "12:61",
+        "0000-00-00",
+        "0000-01-01",
+        "01/02/00",
+        '"',
+        "=",
+        "\x1b",
+    ]
 )
 
 

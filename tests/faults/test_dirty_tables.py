@@ -36,6 +36,7 @@ from dirty import (
     REFUSED,
     ROWS,
     TIED_CELLS,
+    WORDS,
     WORKBOOKS,
     file,
     gaps,
@@ -333,3 +334,22 @@ def check_odd(folder: Path, name: str, content: bytes) -> None:
     write_table(schema.format(made), folder / "made.csv", source.origin)
     assert time.monotonic() - started < 20
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 2_000_000  # kilobytes
+
+
+@pytest.mark.parametrize("error", [ValueError, GenwrightError("GW-0113", "Odd", "Mend it")])
+def test_a_training_that_fails_as_it_reads_bars_no_second_one(error, tmp_path, monkeypatch):
+    frame = pl.DataFrame({"age": AGES})
+    with monkeypatch.context() as patch:
+        patch.setattr(Schema, "inspect", classmethod(lambda *_, **__: (_ for _ in ()).throw(error)))
+        with pytest.raises(error if isinstance(error, type) else GenwrightError):
+            trained(frame, tmp_path)
+    assert not (tmp_path / "run").exists()
+    trained(frame, tmp_path)
+
+
+def test_the_delimiter_can_be_said_for_training_and_its_test_file(tmp_path):
+    for name in ("train.csv", "test.csv"):
+        file("age:city\n" + "".join(f"{AGES[at]}:{WORDS[at % 4]}\n" for at in range(60)), name)(tmp_path)
+    run = trained(tmp_path / "train.csv", tmp_path, test=str(tmp_path / "test.csv"), **{"table.delimiter": ":"})
+    assert run.sample(5).columns == ["age", "city"]
+    assert len(run.known(None, None, 0)[2]) == 60

@@ -66,7 +66,7 @@ def test_an_untrained_flow_draws_the_gaussians():
     torch.manual_seed(0)
     spec = DataSpec("grid", (1, 6, 5), class_shares=(0.6, 0.4))
     settings = {"width": 8, "levels": 1, "depth": 1, "patch": 1, "coupling": "independent", "components": 4}
-    model = Flow(spec, **settings, class_drop=0.1, guidance=1.0, solver="heun", solver_steps=40)
+    model = Flow(spec, **settings, class_drop=0.1, guidance=1.0, guidance_from=0.0, solver="heun", solver_steps=40)
     model.prepare([real], None)
     label = torch.arange(6000) % 2
     made = model.sample(6000, condition=label, generator=torch.Generator().manual_seed(0)).x.flatten(1)
@@ -141,3 +141,23 @@ def test_the_plan_keeps_to_the_guarantee_and_uses_it():
     assert 0.97 < book.epsilon_planned() <= 1.0
     share = ledger(1.0, rho=0.002)
     assert share.epsilon_planned() < 0.4
+
+
+def test_samples_are_pushed_from_a_time_on():
+    """With 1 they are as without guidance; from 0 on, as with it all the way; between, neither."""
+    drawn = {}
+    torch.manual_seed(0)
+    weights = [torch.randn_like(weight) for weight in coded.build("flow", components=0).parameters()]
+    for how, (guidance, begin) in {
+        "not": (1.0, 0.0),
+        "never": (3.0, 1.0),
+        "late": (3.0, 0.5),
+        "all": (3.0, 0.0),
+    }.items():
+        model = coded.build("flow", guidance=guidance, guidance_from=begin, components=0, solver_steps=6)
+        for weight, other in zip(model.parameters(), weights, strict=True):  # untrained, it does not look at labels
+            weight.data.copy_(0.1 * other)
+        drawn[how] = model.sample(4, condition=torch.tensor([0, 1, 0, 1]), generator=torch.Generator().manual_seed(0)).x
+    assert torch.equal(drawn["not"], drawn["never"])
+    assert not torch.equal(drawn["late"], drawn["not"])
+    assert not torch.equal(drawn["late"], drawn["all"])

@@ -16,7 +16,8 @@ from genwright.metrics.image_copies import TrainingPictures, near_floor, near_sh
 from genwright.metrics.image_distances import distances, frechet, kid, kid_error, manifolds, nearest, reach
 from genwright.metrics.image_diversity import label_entropy, likeness_within, uniformity, vendi
 from genwright.metrics.image_quality import ms_ssim, psnr, scales_of, ssim
-from genwright.metrics.images import wilson
+from genwright.metrics.image_utility import balanced_accuracy, telling
+from genwright.metrics.images import least_excess, wilson
 
 GOLDEN_FRECHET = 0.5138301746009368
 GOLDEN_KID = 0.04432028782764341  # 600 of each
@@ -123,9 +124,14 @@ def test_neighbours_are_those_of_brute_force(sets: tuple[np.ndarray, np.ndarray]
     itself = nearest(real, real)
     assert np.array_equal(itself[0], np.arange(len(real)))
     assert not itself[1].any()
-    places, distance = nearest(real, real, but=np.arange(len(real)))
+    places, distance = nearest(real, real, groups=(np.arange(len(real)),) * 2)
     assert (places != np.arange(len(real))).all()
     assert distance == pytest.approx(reach(real, 1), abs=1e-9)
+    groups = np.arange(len(real)) % 7
+    places, distance = nearest(real, real, groups=(groups, groups))
+    apart = np.where(groups[:, None] == groups[None], np.inf, distances(real, real))
+    assert np.array_equal(places, apart.argmin(1))
+    assert distance == pytest.approx(apart.min(1), abs=1e-9)
 
 
 @pytest.mark.parametrize("shape", list(GOLDEN_PSNR))
@@ -249,3 +255,21 @@ def test_shape_of_the_general_network() -> None:
     assert sum(p.numel() for p in net.parameters()) == 4_652_008
     sizes = [tuple(net.eval().features(image_features.torch.zeros(1, 3, *side)).shape) for side in ((33, 47), (64, 64))]
     assert sizes == [(1, 1280)] * 2
+
+
+def test_balanced_accuracy_is_that_of_scikit_learn() -> None:
+    from sklearn.metrics import balanced_accuracy_score
+
+    random = np.random.default_rng(0)
+    labels, told = random.choice(4, 200, p=(0.7, 0.2, 0.08, 0.02)), random.integers(0, 4, 200)
+    assert balanced_accuracy(told, labels) == pytest.approx(balanced_accuracy_score(labels, told))
+    assert balanced_accuracy(np.zeros(200), labels) == pytest.approx(1 / len(np.unique(labels)))
+    assert telling(np.repeat(np.arange(5), 30)) == pytest.approx(150)
+    assert telling(np.repeat((0, 1), (199, 1))) < 4
+
+
+def test_an_excess_by_chance_is_none() -> None:
+    """Newcombe 1998, table II: 56 of 70 against 48 of 80 gives .0524 by method 10; 9 of 10 against 3 of 10 gives .1705."""
+    assert least_excess(56 / 70, 70, 48 / 80, 80) == pytest.approx(0.0524, abs=1e-4)
+    assert least_excess(9 / 10, 10, 3 / 10, 10) == pytest.approx(0.1705, abs=1e-4)
+    assert least_excess(0.05, 40, 0.02, 40) < 0

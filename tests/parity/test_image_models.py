@@ -10,6 +10,7 @@ import torch.nn.functional as F
 
 import coded
 from genwright.contract import Batch, DataSpec
+from genwright.errors import GenwrightError
 from genwright.models import MODELS
 from genwright.models.flow import _pairing
 from genwright.models.gan import LOSSES
@@ -46,6 +47,13 @@ def test_the_penalty_is_the_squared_gradient_of_each_image():
     change = augmentation.draw(4, x.device).double()
     wanted = torch.autograd.grad(model.critic(x, batch.condition).sum(), x)[0].flatten(1).pow(2).sum(1)
     assert torch.allclose(model._squared_gradient(batch.x, change, batch.condition).double(), wanted, rtol=1e-5)
+
+
+def test_squares_that_do_not_part_the_side_are_refused_in_a_sentence():
+    assert coded.build("pixel-ar", patch=4).sides == (3, 2)  # of 12 x 8 pixels
+    for patch in (3, 5, 8):
+        with pytest.raises(GenwrightError, match=f"GW-0202.*squares of {patch} x {patch}.*--model.patch"):
+            coded.build("pixel-ar", patch=patch)
 
 
 @pytest.mark.parametrize("penalty", ["zero-centred", "one-centred"])

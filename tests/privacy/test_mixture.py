@@ -8,8 +8,10 @@ import torch
 from seeded import seeded
 
 import coded
+from genwright import settings as settings_layer
 from genwright.contract import FREE, PRESENT, Batch, DataSpec, Span
 from genwright.errors import GenwrightError
+from genwright.given import complete
 from genwright.models.mixture import Mixture
 from genwright.models.mst import MST
 from genwright.networks.products import Fitting, Products, Target
@@ -309,3 +311,11 @@ def test_rows_within_factors_are_the_free_rows_that_these_leave():
     with pytest.raises(GenwrightError) as error:
         model.sample_within(5, {0: torch.zeros(3)}, generator=generator())
     assert error.value.code == "GW-0222"
+
+
+def test_fewer_products_where_little_is_measured():
+    for epsilon, components in ((0.3, 100), (1, 200), (3, 200), (0, 200)):
+        settings = settings_layer.build(dict(complete("x.csv", {"model": "mixture", "epsilon": epsilon})))
+        assert settings.model.components == components
+    given = complete("x.csv", {"model": "mixture", "epsilon": 0.3, "model.components": 150})
+    assert settings_layer.build(dict(given)).model.components == 150

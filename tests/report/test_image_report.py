@@ -108,6 +108,30 @@ def test_only_the_panel_of_neighbours_shows_training_pictures(scores: dict[str, 
     assert set(less) < set(whole)
 
 
+def test_classes_lie_at_the_same_places_in_both_galleries(
+    real: tuple[Labelled, Labelled, Labelled], tmp_path: Path
+) -> None:
+    """Fewer pictures of a class than places for it leave places white, and move nothing."""
+    from genwright.image_report import judge_images
+
+    train, holdout, other = real
+    few = holdout.take(np.flatnonzero((holdout.labels != 3) | (np.arange(len(holdout)) < 30)))
+    judge_images(train, few, other, tmp_path, FACTS, classes=tuple(f"digit {n}" for n in range(10)), effort="quick")
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    shown = [Image.open(io.BytesIO(base64.b64decode(data))) for data, _, _ in IMAGE.findall(html)[:2]]
+    assert shown[0].size == shown[1].size == (10 * 30 - 2, 10 * 30 - 2)
+    for image, source in zip(shown, (other, few), strict=True):
+        cells = (
+            np.pad(np.asarray(image), ((0, 2), (0, 2)))[..., None].reshape(10, 30, 10, 30, 1).transpose(0, 2, 1, 3, 4)
+        )
+        for label, row in enumerate(cells[:, :, :28, :28]):
+            mine = source.pixels[source.labels == label][:10]
+            assert np.array_equal(row[: len(mine)], mine)
+            assert (row[len(mine) :] == 255).all()
+    assert "10 of each class" in html
+    assert "digit 0, digit 1" in html
+
+
 def test_verdicts(scores: dict[str, Any], copied: dict[str, Any]) -> None:
     assert {j.topic: j.grade for j in verdict(scores)} == {
         "like": "good", "varied": "good", "teach": "unknown", "own": "good",

@@ -21,6 +21,7 @@ from genwright.errors import GenwrightError
 IMAGE_KEYS = ("images", "x_train", "train_images", "x", "X", "data", "arr_0")
 LABEL_KEYS = ("labels", "y_train", "train_labels", "y", "Y", "label", "arr_1")
 CLASSES_KEY = "classes"
+_WHOLE_BELOW = 2**24  # floating-point labels that may be whole numbers: up to here float32 tells one from the next
 _DEFLATE_RATIO = 1032  # that gzip can reach at most
 _IDX_KINDS = ("-idx3-ubyte", "-idx4-ubyte", ".idx3-ubyte", ".idx4-ubyte")
 
@@ -34,20 +35,38 @@ def is_array_file(path: Path) -> bool:
 
 
 def array_file(path: Path) -> Path | None:
-    """The npz or idx file that a path means: itself, or in a folder of idx files the first, training before others."""
+    """The npz or idx file that a path means: itself, or in a folder of idx files the first, training before others. Also a
+    bare array (.npy), to be refused as such."""
     if path.is_dir():
         try:
             found = [file for file in path.iterdir() if _is_idx(file.name)]
         except OSError:  # said by whoever walks through it
             return None
         return min(found, key=lambda file: ("train" not in file.name, file.name), default=None)
-    return path if path.name.lower().endswith(".npz") or _is_idx(path.name) else None
+    return path if path.name.lower().endswith((".npz", ".npy")) or _is_idx(path.name) else None
 
 
 def read_array_file(path: Path) -> Arrays:
     """The pictures of an `array_file`. GW-0155 when they are not usable pictures, or damaged."""
+    if path.name.lower().endswith(".npy"):
+        raise _wrong(
+            str(path), "a .npy file is not read", "Save them as .npz: numpy.savez(path, images=..., labels=...)"
+        )
     pixels, labels, classes = _idx(path) if _is_idx(path.name) else _npz(path)
     return check_arrays(pixels, labels, classes, name=str(path))
+
+
+def passed_over(path: Path) -> list[str]:
+    """A note on the arrays of an npz file that `read_array_file` does not read, such as x_test; none without such."""
+    if not path.name.lower().endswith(".npz"):
+        return []
+    with np.load(path, allow_pickle=False) as content:
+        taken = _keys(content.files)
+        others = [name for name in content.files if name not in (*taken, CLASSES_KEY)]
+    if not others:
+        return []
+    used, unused = (", ".join(map(repr, part)) for part in (filter(None, taken), others[:10]))
+    return [f"Of {path.name}, {used} are read; passed over: {unused}."]
 
 
 def check_arrays(pixels: Any, labels: Any, classes: Any = None, *, name: str) -> Arrays:
@@ -63,6 +82,8 @@ def check_arrays(pixels: Any, labels: Any, classes: Any = None, *, name: str) ->
     if labels is None:
         return pixels, None, ()
     labels = np.asarray(labels)
+    if labels.dtype.kind == "f" and bool((np.abs(labels) < _WHOLE_BELOW).all() and (labels == np.rint(labels)).all()):
+        labels = labels.astype(np.int64)
     if labels.shape not in ((len(pixels),), (len(pixels), 1)) or labels.dtype.kind not in "iuUSb":
         what = f"its labels are {labels.dtype} of shape {labels.shape}"
         raise _wrong(name, what, f"Give one whole number or text for each of the {len(pixels):,} images")
@@ -86,19 +107,22 @@ def _npz(path: Path) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
             refuse_bomb(path, sum(info.file_size for info in archive.infolist()))
         with np.load(path, allow_pickle=False) as content:
             keys = list(content.files)
-            image_key = next((key for key in IMAGE_KEYS if key in keys), None)
-            if image_key is None and len(keys) == 1:
-                image_key = keys[0]
+            image_key, label_key = _keys(keys)
             if image_key is None:
                 held = ", ".join(keys[:10]) or "nothing"
                 raise _wrong(str(path), f"it holds {held}", "Name the arrays images and labels")
-            label_key = next((key for key in LABEL_KEYS if key in keys), None)
             names = content[CLASSES_KEY] if CLASSES_KEY in keys and label_key else None
             return content[image_key], content[label_key] if label_key else None, names
     except GenwrightError:
         raise
     except Exception as error:  # zipfile, zlib, and numpy's reader of headers each raise their own
         raise _damaged(path, error) from None
+
+
+def _keys(names: list[str]) -> tuple[str | None, str | None]:
+    """Which of an npz file's arrays are the images and the labels."""
+    images = next((key for key in IMAGE_KEYS if key in names), names[0] if len(names) == 1 else None)
+    return images, next((key for key in LABEL_KEYS if key in names), None)
 
 
 def _is_idx(name: str) -> bool:

@@ -48,9 +48,11 @@ class Column:
     suffix: str = ""
     """What surrounds each number: currency, percent, blanks."""
     minus: str = "before"
-    """Where a negative number wears its sign: "before" the prefix, "after" it, or "around": (5.00)."""
+    """Where a negative number wears its sign: "before" the prefix, "after" it, at the "end": 5.00-, or "around": (5.00)."""
     decimal: str = "."
     thousands: str = ""
+    grouped: int = 3
+    """Digits between two marks of thousands, but for the last three: 2 in India, 78,58,258."""
     width: int = 0
     """Integers are filled up with leading zeros to this width."""
     places: int | None = None
@@ -95,7 +97,7 @@ class Column:
         return self.kind in ("integer", "decimal", "date", "datetime")
 
 
-_NUMBER_TEXT = ("prefix", "suffix", "minus", "thousands")
+_NUMBER_TEXT = ("prefix", "suffix", "minus", "thousands", "grouped")
 FIELDS: dict[str, tuple[str, ...]] = {
     "integer": (*_NUMBER_TEXT, "width"),
     "decimal": (*_NUMBER_TEXT, "decimal", "places", "digits", "shown", "scientific"),

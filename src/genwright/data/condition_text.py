@@ -12,11 +12,15 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, NoReturn
 
-from genwright.data.columns import TEXT
+import polars as pl
+
+from genwright.data.columns import TEXT, Column
 from genwright.data.conditions import KEYWORDS, ORDERINGS, WORD, Condition, Test, joined
+from genwright.data.parsing import format_column, holds_words
 from genwright.data.schema import Schema
 from genwright.errors import GenwrightError
 
@@ -31,10 +35,14 @@ def condition_of(where: Where, schema: Schema) -> Condition:
     Raises GW-0220, with the position, for a text that cannot be read, GW-0112 for an unknown column, GW-0113 for what is
     no value of a column.
     """
+    parts: list[Condition]
     if isinstance(where, Mapping):
         parts = [_equals(schema, name, values) for name, values in where.items()]
     else:
-        parts = [_parsed(text, schema) for text in ([where] if isinstance(where, str) else where)]
+        texts = [where] if isinstance(where, str) else list(where) if isinstance(where, Iterable) else [None]
+        if not all(isinstance(text, str) for text in texts):
+            raise GenwrightError("GW-0220", f"{where!r} is no condition", FORM)
+        parts = [_parsed(text, schema) for text in texts if text is not None]
     if not parts:
         raise GenwrightError("GW-0220", "The condition is empty", FORM)
     return joined(parts)
@@ -52,20 +60,35 @@ def _parsed(text: str, schema: Schema) -> Condition:
 
 def _equals(schema: Schema, name: str, given: Any, position: int | None = None) -> Condition:
     """The column has the value, or one of them; words that mean missing ask for that."""
-    values = list(given) if isinstance(given, list | tuple | set | frozenset) else [given]
+    if isinstance(given, Mapping):
+        raise GenwrightError(
+            "GW-0220", f"{given!r} is no value of {name!r}", "Give a value, a list of values, or None."
+        )
+    values = list(given) if isinstance(given, Iterable) and not isinstance(given, str | bytes) else [given]
     typed = [_typed(schema, name, value) for value in values]
     if not typed:
         raise GenwrightError("GW-0220", f"The condition gives no value for {name!r}", "Give one or more.")
     known = tuple(value for value in typed if value is not None)
     missing = [Test(name, "missing", (), None, position)] if len(known) < len(typed) else []
-    found = [Test(name, "in", known, schema[name].dtype, position)] if known else []
+    found = [_test(schema[name], "in", known, position)] if known else []
     return joined([*found, *missing], every=False)
 
 
+def _test(column: Column, how: str, values: tuple[Any, ...], position: int | None) -> Test:
+    words: tuple[str, ...] = ()
+    if column.kind in ("boolean", "date", "datetime") and holds_words(column):
+        words = tuple(format_column(column, pl.Series(values, dtype=column.dtype)).cast(pl.String))
+    return Test(column.name, how, values, column.dtype, position, words)
+
+
 def _typed(schema: Schema, name: str, value: Any) -> Any:
-    """The value by its column's kind; where the training table held no words but dates or booleans, in their usual form."""
+    """The value by its column's kind; dates in their usual form too, and booleans where the training table held no words."""
     column = schema[name]
-    if isinstance(value, str) and column.stored != TEXT:
+    times = column.kind in ("date", "datetime")
+    if isinstance(value, str) and times:
+        with contextlib.suppress(GenwrightError):  # as the column writes them comes first
+            return schema.parse_value(name, value)
+    if isinstance(value, str) and (times or column.stored != TEXT):
         usual: dict[str, Callable[[str], Any]] = {
             "date": dt.date.fromisoformat,
             "datetime": dt.datetime.fromisoformat,
@@ -169,7 +192,7 @@ class _Parser:
         tests = [test for part in parts for test in part.tests()]
         known = tuple(value for test in tests for value in test.values)
         missing = [test for test in tests if test.how == "missing"][:1]
-        found = [Test(name, "in", known, self.schema[name].dtype, position)] if known else []
+        found = [_test(self.schema[name], "in", known, position)] if known else []
         return joined([*found, *missing], every=False)
 
     def _compared(self, name: str, sign: str, position: int) -> Condition:
@@ -183,7 +206,7 @@ class _Parser:
             return equal.negated() if sign == "!=" else equal
         if not isinstance(equal, Test) or equal.how != "in":
             self._refuse(f"{word!r} means a missing value, which is neither less nor more", start)
-        return Test(name, sign, equal.values, equal.dtype, position)
+        return replace(equal, how=sign)
 
     def _words(self, what: str) -> str:
         """A quoted name or value, or unquoted words up to a sign or keyword, with the blanks between them."""

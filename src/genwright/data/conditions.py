@@ -9,7 +9,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import polars as pl
@@ -40,6 +40,8 @@ class Test:
     """Of the column: what `values` are cast to."""
     position: int | None = field(default=None, compare=False)
     """Where in the text it begins, from 1; None if it was no text."""
+    words: tuple[str, ...] = field(default=(), compare=False)
+    """The values as the user's column writes them, where that is another text than the values' own."""
 
     @property
     def columns(self) -> frozenset[str]:
@@ -61,10 +63,10 @@ class Test:
 
     def negated(self) -> Test:
         """What holds where this does not and the value is not missing."""
-        return Test(self.column, OPPOSITE[self.how], self.values, self.dtype, self.position)
+        return replace(self, how=OPPOSITE[self.how])
 
     def __str__(self) -> str:
-        name, values = _quoted(self.column, '"'), [_quoted(value, "'") for value in self.values]
+        name, values = _quoted(self.column, '"'), [_quoted(value, "'") for value in self.words or self.values]
         if self.how in ("missing", "present"):
             return f"{name} is {'not ' if self.how == 'present' else ''}missing"
         if self.how in ORDERINGS:

@@ -7,6 +7,7 @@ A text is taken apart into date, time of day and offset; the date's order is tri
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import polars as pl
@@ -16,8 +17,9 @@ from genwright.data.columns import Column
 _TRIED_FIRST = 200
 _DATES = (
     "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%m.%d.%Y", "%d-%m-%Y", "%m-%d-%Y",
-    "%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%d-%m-%y", "%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%d/%b/%Y", "%d %B %Y",
-    "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%Y年%m月%d日", "%Y-%b-%d", "%a, %d %b %Y", "%d. %B %Y", "%Y%m%d",
+    "%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%d-%m-%y", "%y-%m-%d", "%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%d %b %y",
+    "%d/%b/%Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%b %Y", "%Y年%m月%d日", "%Y-%b-%d", "%a, %d %b %Y",
+    "%d. %B %Y", "%Y%m%d",
 )  # fmt: skip
 _WHOLE = ("%a %b %d %H:%M:%S %z %Y", "%a %b %d %H:%M:%S %Y", "%Y%m%d%H%M%S", "%Y%m%dT%H%M%S")
 _SWAPPED = {"%m/%d/%Y": "%d/%m/%Y", "%m/%d/%y": "%d/%m/%y", "%d-%m-%Y": "%m-%d-%Y", "%d.%m.%Y": "%m.%d.%Y"}
@@ -27,23 +29,43 @@ _PARTS = re.compile(
 )
 _TIME_ONLY = re.compile(r"(?P<time>\d{1,2}:\d{2}(?P<second>:\d{2}(?P<fraction>\.\d{1,9})?)?)(?P<half> ?[AaPp][Mm])?")
 _PADDED = re.compile(r"%([mdHI])")
+_LETTER = re.compile(r"%[-:.]?\d?[A-Za-z]")
+_SHAPES = {"%Y": r"\d{4}", "%y": r"\d{2}", "%b": r"\p{L}+", "%B": r"\p{L}+", "%a": r"\p{L}+"}
+_SHAPES |= dict.fromkeys(("%m", "%d", "%H", "%I"), r"\d{1,2}") | dict.fromkeys(("%M", "%S"), r"\d{2}")
+_PIVOT = 2069
+"""Two digits of a year from 69 on are of the last century, as POSIX has it; polars begins with 70."""
 
 
 def find_date(values: pl.Series) -> dict[str, Any] | None:
     """How the distinct, present texts are written as dates (fields of `Column`, kind included), or None."""
     if not values.str.contains(r"\d.*\d.*\d").all() or values.str.len_chars().max() > 48:  # type: ignore[operator]
         return None
-    first = values[:_TRIED_FIRST]
     for kind, pattern in _candidates(values):
-        if first.len() == _parsed(kind, pattern, first).drop_nulls().len() and not _fails(kind, pattern, values):
+        if _fits(kind, pattern, values[:_TRIED_FIRST]) and _fits(kind, pattern, values):
             return _finish(kind, pattern, values)
     return None
 
 
+def dates_among(values: pl.Series) -> Iterator[pl.Series]:
+    """For each way in which some of the distinct texts are written as dates: mask over those that are."""
+    open_ = values.str.contains(r"\d.*\d.*\d") & (values.str.len_chars() <= 48)
+    while open_.any():
+        left = values.filter(open_)
+        first = left[:_TRIED_FIRST]
+        kind, pattern = max(
+            _candidates(left), key=lambda way: int(_written(way[0], way[1], first).sum()), default=("date", "%Y")
+        )
+        mask = _written(kind, pattern, values) & open_
+        if not mask.any():
+            return
+        yield mask
+        open_ &= ~mask
+
+
 def is_ambiguous(column: Column, values: pl.Series) -> bool:
     """Whether day and month could as well stand the other way round."""
-    other = next((swap for usual, swap in _SWAPPED.items() if column.format.replace("-", "") == usual), None)
-    return other is not None and not _fails("date", other, values)
+    other = _SWAPPED.get(column.format.replace("%-", "%"))
+    return other is not None and _fits("date", other, values)
 
 
 def parse_date(column: Column, texts: pl.Series) -> pl.Series:
@@ -107,16 +129,40 @@ def _zone_format(zone: str, values: pl.Series) -> str:
 def _parsed(kind: str, pattern: str, texts: pl.Series, unit: str = "us") -> pl.Series:
     bare = re.sub(r"%-([a-zA-Z])", r"%\1", pattern).replace("%P", "%p").replace("%:z", "%z")
     if kind == "date":
-        return texts.str.to_date(bare, strict=False)
+        return _of_our_years(texts.str.to_date(bare, strict=False), bare)
     if "%Y" not in bare and "%y" not in bare:
         nanoseconds = texts.str.to_time(bare, strict=False).cast(pl.Int64)
         return nanoseconds.cast(pl.Datetime("ns")).cast(pl.Datetime(unit))  # type: ignore[arg-type]
     moments = texts.str.to_datetime(bare, strict=False, time_unit=unit)  # type: ignore[arg-type]
-    return moments.dt.replace_time_zone(None) if isinstance(moments.dtype, pl.Datetime) else moments
+    return _of_our_years(moments.dt.replace_time_zone(None), bare) if moments.dtype.is_temporal() else moments
 
 
-def _fails(kind: str, pattern: str, values: pl.Series) -> bool:
-    return _parsed(kind, pattern, values).null_count() > 0
+def _of_our_years(moments: pl.Series, pattern: str) -> pl.Series:
+    """Years of two digits in the right century; null before the year 1 and after 9999, which Python has no dates for."""
+    years, when = moments.dt.year(), moments.to_frame("when")
+    if "%y" in pattern and (years >= _PIVOT).any():
+        shifted = pl.when(pl.col("when").dt.year() >= _PIVOT).then(pl.col("when").dt.offset_by("-100y"))
+        return when.select(shifted.otherwise(pl.col("when"))).to_series()
+    if not years.is_between(1, 9999).all():
+        return when.select(pl.when(pl.col("when").dt.year().is_between(1, 9999)).then(pl.col("when"))).to_series()
+    return moments
+
+
+def _fits(kind: str, pattern: str, texts: pl.Series) -> bool:
+    """Whether all texts are written so, but for zeros before digits: polars alone would take 96 for a year of four."""
+    return bool(texts.str.contains(_shape(pattern)).all()) and not _parsed(kind, pattern, texts).null_count()
+
+
+def _written(kind: str, pattern: str, texts: pl.Series) -> pl.Series:
+    """Mask over texts: those that are written so."""
+    return texts.str.contains(_shape(pattern)) & _parsed(kind, pattern, texts).is_not_null()
+
+
+def _shape(pattern: str) -> str:
+    """What a format looks like, as a regular expression."""
+    parts = [re.escape(part).replace("\\ ", r"\s*") for part in _LETTER.split(pattern)]
+    letters = [_SHAPES.get(letter.replace("-", ""), ".*") for letter in _LETTER.findall(pattern)]
+    return "^" + "".join(part + letter for part, letter in zip(parts, [*letters, ""], strict=True)) + "$"
 
 
 def _finish(kind: str, pattern: str, values: pl.Series) -> dict[str, Any]:

@@ -8,6 +8,7 @@ Memory is flat: a few blocks. `sources.py` opens the file and hands the pieces o
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import itertools
 from collections.abc import Iterator
@@ -39,7 +40,7 @@ class Repairs:
         told = (
             (self.short, "too few cells: the missing ones were left empty"),
             (self.long, "empty cells beyond the last column: they were cut off"),
-            (self.blank, "nothing in it: skipped"),
+            (self.blank, f"nothing in {'it' if len(self.blank) == 1 else 'them'}: skipped"),
         )
         return [f"{_count(lines)} {what}." for lines, what in told if lines]
 
@@ -61,7 +62,7 @@ class DelimitedText:
     def frames(self, repairs: Repairs) -> Iterator[pl.DataFrame]:
         """Frames of text cells, a few MB each; what had to be mended is added to `repairs`."""
         blocks = _with_last(self._blocks())
-        carried, line, header = b"", 2 if self.dialect.preamble else 1, self.dialect.header
+        carried, line, header = b"", 1 + self.dialect.preamble.count("\n"), self.dialect.header
         for block, last in blocks:
             data = carried + block
             if last and data and not data.endswith(b"\n"):
@@ -79,6 +80,30 @@ class DelimitedText:
                 if frame is not None:
                     yield frame
             line += data.count(b"\n", 0, end)
+
+    def line_of(self, row: int) -> int:
+        """The line on which a row begins; rows from 0, lines from 1. Reads the file up to there."""
+        repairs, left, inside = Repairs(), row, 0
+        for frame in self.frames(repairs):
+            before = frame.head(left)
+            inside += int(before.select(pl.sum_horizontal(pl.all().str.count_matches("\n").sum())).item())
+            left -= len(before)
+            if len(before) < len(frame):
+                break
+        line = self._first_line + row + inside
+        for blank in sorted(repairs.blank):
+            line += blank <= line
+        return line
+
+    @functools.cached_property
+    def _first_line(self) -> int:
+        """The line of the first row, if no line between the header and it is blank."""
+        head = next(self._blocks(), b"")
+        line = 1 + self.dialect.preamble.count("\n")
+        if not self.dialect.header:
+            return line
+        blank = len(head) - len(head.lstrip(b"\r\n"))
+        return line + head.count(b"\n", 0, blank) + 1 + sum(name.count("\n") for name in self.dialect.names)
 
     def _blocks(self) -> Iterator[bytes]:
         blocks = utf8_blocks(self.path, self.encoding)
@@ -212,7 +237,7 @@ class DelimitedText:
         return GenwrightError(
             "GW-0105",
             f"Line {line:,} of {self.path} has {cells} cells, but there are {len(self.columns)} columns",
-            "Mend the line (often a cell that holds the delimiter needs quotes), or give the delimiter",
+            "Mend the line (often a cell that holds the delimiter needs quotes), or give the delimiter: --table.delimiter",
         )
 
     def _unclosed(self, line: int) -> GenwrightError:

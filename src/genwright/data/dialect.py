@@ -36,7 +36,9 @@ class Dialect:
     quoted_header: bool
     """The names are all quoted."""
     preamble: str = ""
-    """What stands before the header: the line "sep=;" that Excel understands."""
+    """What stands before the header: the line "sep=;" that Excel understands, comments and titles."""
+    notes: tuple[str, ...] = ()
+    """Sentences on what was skipped, or could be meant otherwise."""
 
     @property
     def written_delimiter(self) -> str:
@@ -55,10 +57,18 @@ def find_dialect(head: str, *, complete: bool, delimiter: str | None = None) -> 
     lines = head.split("\n")
     if not complete and len(lines) > 1:
         lines = lines[:-1]  # its end is missing
-    lines = [line.removesuffix("\r") for line in lines]
+    quote = _find_quote("\n".join(lines[:_LINES]), delimiter)
+    comments = next((at for at, line in enumerate(lines) if not line.startswith("#")), 0)
+    chosen = delimiter or _find_delimiter("\n".join(lines[comments : comments + _LINES]), quote)
+    notes = []
+    if skipped := _lines_before_header(lines, comments, chosen, quote):
+        shown = "line is" if skipped == 1 else f"{skipped} lines are"
+        notes.append(
+            f"The first {shown} no part of the table, {lines[0].strip()[:60]!r}: skipped, and not written back."
+        )
+    preamble = (named[0] if named else "") + "".join(line + "\n" for line in lines[:skipped])
+    lines = [line.removesuffix("\r") for line in lines[skipped:]]
     text = "\n".join(lines[:_LINES])
-    quote = _find_quote(text, delimiter)
-    chosen = delimiter or _find_delimiter(text, quote)
     rows = _rows(text, chosen, quote)
     first = tuple(rows[0]) if rows else ()
     header = _has_header(rows)
@@ -66,8 +76,11 @@ def find_dialect(head: str, *, complete: bool, delimiter: str | None = None) -> 
     quoted = _always_quoted(lines[1:_LINES], chosen, quote)
     names = first if header else ()
     quoted_names = bool(names) and len(_always_quoted(lines[:1], chosen, quote)) == sum(map(bool, names))
-    preamble = named[0] if named else ""
-    return Dialect(chosen, quote, newline, header, names, width, quoted, quoted_names, preamble)
+    if named:
+        notes.append(f"The first line names the delimiter, {chosen!r}: it is not written back.")
+    if chosen == UNUSED and header and (parted := _parted_otherwise(lines[:_LINES])):
+        notes.append(parted)
+    return Dialect(chosen, quote, newline, header, names, width, quoted, quoted_names, preamble, tuple(notes))
 
 
 def _rows(text: str, delimiter: str, quote: str) -> list[list[str]]:
@@ -109,6 +122,42 @@ def _find_delimiter(text: str, quote: str) -> str:
     return best
 
 
+def _lines_before_header(lines: list[str], comments: int, delimiter: str, quote: str) -> int:
+    """How many lines at the top are comments (`comments` begin with #) or titles: of one cell, above a row that surely names
+    the columns. Where there is one column, nothing is sure."""
+    rows = _rows("\n".join(lines[comments : comments + _LINES]), delimiter, quote)
+    width = Counter(len(row) for row in rows).most_common(1)[0][0] if rows else 1
+    if width == 1:
+        return 0
+    if comments and len(_rows(lines[comments - 1], delimiter, quote)[0]) == width:
+        comments -= 1  # the names of the columns, the first of them behind a #
+        return comments
+    skipped, left = comments, rows
+    while len(left) > 2 and sum(map(bool, left[0])) == 1 and len(left[0]) in (1, width) and left[0] != left[1]:
+        skipped = lines.index(next(line for line in lines[skipped:] if line.strip("\r")), skipped) + 1
+        left = left[1:]
+        if len(left[0]) == width and all(left[0]) and not any(map(_is_value, left[0])) and _votes(left) > 0:
+            return skipped
+    return comments
+
+
+def _parted_otherwise(lines: list[str]) -> str:
+    """A sentence where one column seems to be several; empty where nothing speaks for it."""
+    lines = [line.strip() for line in lines if line.strip()]
+    first = lines[0] if len(lines) > 2 else ""
+    for mark in sorted(set(re.findall(r"[^\w\s\"']", first))):
+        if all(line.count(mark) == first.count(mark) and mark in line[1:-1] for line in lines):
+            return (
+                f"Every line has {mark!r}, so this may be more than one column: say so by --table.delimiter {mark!r}."
+            )
+    cells = len(first.split())
+    if cells > 1 and all(len(line.split()) == cells for line in lines):
+        if any("  " in line for line in lines):
+            return f"Every line has {cells} words, so this may be columns of fixed width, which are not read: save it as CSV."
+        return f"Every line has {cells} words, so this may be more than one column: say so by --table.delimiter ' '."
+    return ""
+
+
 def _has_header(rows: list[list[str]]) -> bool:
     """Whether the first row names the columns: its cells differ in kind from those below, and do not recur there.
 
@@ -116,10 +165,15 @@ def _has_header(rows: list[list[str]]) -> bool:
     """
     if len(rows) < 2:
         return not rows or not any(_is_value(cell) for cell in rows[0])
-    first, body = rows[0], rows[1:]
-    filled = [cell for cell in first if cell]
+    filled = [cell for cell in rows[0] if cell]
     if len(filled) > 1 and sum(bool(_YEAR.fullmatch(cell)) for cell in filled) >= len(filled) - 2 > 0:
         return True
+    return _votes(rows) >= 0
+
+
+def _votes(rows: list[list[str]]) -> int:
+    """Columns that speak for the first row as a header, less those against it."""
+    first, body = rows[0], rows[1:]
     votes = 0
     for position, cell in enumerate(first):
         below = [row[position].strip() for row in body if len(row) > position and row[position].strip()]
@@ -130,7 +184,7 @@ def _has_header(rows: list[list[str]]) -> bool:
             votes += -1 if _is_value(cell.strip()) else 1
         elif cell.strip() and below.count(cell.strip()) * 50 >= len(below):
             votes -= 1
-    return votes >= 0
+    return votes
 
 
 def _is_value(cell: str) -> bool:

@@ -20,6 +20,7 @@ from genwright.data.origin import Origin, distinct_names
 from genwright.errors import GenwrightError
 
 _DIGEST_ROWS = 10_000
+_DAYS = (datetime.date.min.toordinal() - 719_163, datetime.date.max.toordinal() - 719_163)  # since 1970
 _IN_NUMPY = (
     *(pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64),
     *(pl.Float32, pl.Float64),
@@ -53,14 +54,26 @@ def named(frame: pl.DataFrame, names: list[str]) -> pl.DataFrame:
 
 
 def plain(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
-    """The same frame with nested, binary and object columns as text, each noted."""
+    """The same frame with nested, binary and object columns as text, and without dates that Python has none for; each
+    noted."""
     columns = []
     for column in frame.get_columns():
+        if (ends := _ends(column.dtype)) and not (within := column.to_physical().is_between(*ends)).all():
+            notes.append(f"Dates of {column.name!r} before the year 1 or after 9999 count as missing.")
+            column = column.to_frame().select(pl.when(within).then(pl.first()).alias(column.name)).to_series()
         if column.dtype.is_nested() or column.dtype in (pl.Object, pl.Binary):
             notes.append(f"Column {column.name!r} holds {column.dtype} values: it is treated as text.")
             column = pl.Series(column.name, [_text(value) for value in column.to_list()], dtype=pl.String)
         columns.append(column)
     return pl.DataFrame(columns)
+
+
+def _ends(dtype: pl.DataType) -> tuple[int, int] | None:
+    """The first and the last day or moment that Python has, as polars keeps it; None for what cannot lie beyond."""
+    if dtype == pl.Date:
+        return _DAYS
+    steps = {"ms": 1000, "us": 1_000_000}.get(dtype.time_unit or "") if isinstance(dtype, pl.Datetime) else None
+    return (_DAYS[0] * 86_400 * steps, (_DAYS[1] + 1) * 86_400 * steps - 1) if steps else None
 
 
 def digest_frame(frame: pl.DataFrame) -> str:
@@ -164,7 +177,8 @@ def _objects(name: str, values: list[Any], missing: list[bool], notes: list[str]
             return pl.Series(present, dtype=dtype, strict=False)
         except (OverflowError, TypeError, pl.exceptions.PolarsError):
             pass  # an integer beyond 64 bits, a mix of time zones: text
-    notes.append(f"Column {name!r} mixes types ({', '.join(sorted(types))}): it is treated as text.")
+    held = f"mixes types ({', '.join(sorted(types))})" if len(types) > 1 else f"holds {min(types)} values"
+    notes.append(f"Column {name!r} {held}: it is treated as text.")
     return pl.Series([_text(value) for value in present], dtype=pl.String)
 
 

@@ -23,6 +23,9 @@ UNREAD_SUFFIXES = (".heic", ".heif", ".avif", ".jp2", ".svg", ".psd")
 LABEL_NAMES = ("label", "labels", "class", "category", "target")
 SPLIT_NAMES = {"train", "training", "test", "testing", "val", "valid", "validation"}
 _TABLE_SUFFIXES = (*TEXT_SUFFIXES, *PARQUET_SUFFIXES, *JSON_SUFFIXES)
+TRAINING_NAMES = {"train", "training"}
+STRAY_SHARE = 0.1  # of the pictures, that may lie beside class folders without the folders being no classes
+_LISTED = 5  # stray pictures that a note names
 _PATHS_SHARE = 0.9  # of a column's values that name pictures, for a column of paths
 
 
@@ -33,6 +36,8 @@ class Entry:
     name: str
     label: int
     read: Read
+    held: bool = False
+    """Whether a table says that it is not for training."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,7 @@ def find_files(path: Path) -> Found:
     if others:
         notes.append(f"{others:,} {'files are' if others > 1 else 'file is'} passed over: no pictures by their names.")
     labels, classes = _labels(names, notes)
-    return Found([Entry(_clean(n), k, files[n]) for n, k in zip(names, labels, strict=True)], classes, notes)
+    return Found([Entry(_clean(n), labels[n], files[n]) for n in names if n in labels], classes, notes)
 
 
 def holds_images(path: Path) -> bool:
@@ -140,17 +145,21 @@ def _from_table(path: Path) -> Found:
         )
     paths = columns.pop(place)
     label = _label_column(columns)
+    split = _split_column({name: values for name, values in columns.items() if name != label})
     given = columns[label] if label else [None] * len(paths)
+    held = [bool(split) and (value or "").strip().lower() not in TRAINING_NAMES for value in columns.get(split, given)]
     classes = tuple(sorted({value for value in given if value}, key=natural))
     number = {value: at for at, value in enumerate(classes)}
     entries = []
-    for row, (file, value) in enumerate(zip(paths, given, strict=True), 1):
+    for row, (file, value, kept) in enumerate(zip(paths, given, held, strict=True), 1):
         read = _file_reader(path.parent / file) if file else _failing("its row has no path")
         if label and not value:
             read = _failing("its row has no label")
-        entries.append(Entry(_clean(file or f"row {row}"), number.get(value or "", -1), read))
-    note = f"Paths are taken from the column {place!r}" + (f", labels from {label!r}." if label else "; no labels.")
-    return Found(entries, classes, [*source.notes, note])
+        entries.append(Entry(_clean(file or f"row {row}"), number.get(value or "", -1), read, kept))
+    notes = [f"Paths are taken from the column {place!r}" + (f", labels from {label!r}." if label else "; no labels.")]
+    if split:
+        notes.append(f"The column {split!r} says which rows train; the others ({sum(held):,}) are the hold-out.")
+    return Found(entries, classes, [*source.notes, *notes])
 
 
 def _path_column(columns: dict[str, list[str | None]]) -> str | None:
@@ -171,6 +180,15 @@ def _label_column(columns: dict[str, list[str | None]]) -> str | None:
     return None
 
 
+def _split_column(columns: dict[str, list[str | None]]) -> str:
+    """The column that says which rows are for training and which are not; "" without one."""
+    for name, values in columns.items():
+        distinct = {(value or "").strip().lower() for value in values}
+        if distinct <= SPLIT_NAMES and distinct & TRAINING_NAMES and distinct - TRAINING_NAMES:
+            return name
+    return ""
+
+
 def _names_pictures(path: Path) -> bool:
     """Whether the table's first rows name pictures that exist. Text is glanced at first, as most tables do not."""
     if split_name(path)[0] not in PARQUET_SUFFIXES and not path.name.lower().endswith(".gz"):
@@ -184,22 +202,32 @@ def _names_pictures(path: Path) -> bool:
     return place is not None and any(v and (path.parent / v).is_file() for v in columns[place][:20])
 
 
-def _labels(names: list[str], notes: list[str]) -> tuple[list[int], tuple[str, ...]]:
-    """The class of each name by its first folder below any that all share; none where pictures lie beside folders."""
-    parts = [_parts(name) for name in names]
-    while parts and all(len(part) > 2 for part in parts) and len({part[0] for part in parts}) == 1:
-        parts = [part[1:] for part in parts]
-    folders = {part[0] for part in parts if len(part) > 1}
-    beside = sum(len(part) == 1 for part in parts)
-    if beside and len(folders) > 1:
-        notes.append(f"{beside:,} pictures lie beside the folders, so the folders are not taken as classes.")
-    if beside or len(folders) < 2:
-        return [-1] * len(names), ()
+def _labels(names: list[str], notes: list[str]) -> tuple[dict[str, int], tuple[str, ...]]:
+    """The class of each picture by its first folder below any that all share; -1, and no classes, where many pictures lie
+    beside the folders. Few such are left out."""
+    parts = {name: _parts(name) for name in names}
+    while parts and all(len(part) > 2 for part in parts.values()) and len({part[0] for part in parts.values()}) == 1:
+        parts = {name: part[1:] for name, part in parts.items()}
+    folders = {part[0] for part in parts.values() if len(part) > 1}
+    stray = [name for name, part in parts.items() if len(part) == 1]
+    if len(folders) < 2 or len(stray) > max(1, STRAY_SHARE * len(names)):
+        if stray and len(folders) > 1:
+            many = "pictures lie beside the folders, so the folders are not taken as classes."
+            notes.append(f"{len(stray):,} {many}")
+        return dict.fromkeys(names, -1), ()
+    if stray:
+        shown = ", ".join(map(_clean, stray[:_LISTED])) + (", ..." if len(stray) > _LISTED else "")
+        notes.append(f"{counted(len(stray), 'picture')} beside the class folders left out: {shown}.")
     if {folder.lower() for folder in folders} <= SPLIT_NAMES:
         notes.append(f"{' and '.join(sorted(folders))} are taken as classes; to train on one, give that folder alone.")
     ordered = sorted(folders, key=natural)
     number = {name: at for at, name in enumerate(ordered)}
-    return [number[part[0]] for part in parts], tuple(map(_clean, ordered))
+    return {name: number[part[0]] for name, part in parts.items() if len(part) > 1}, tuple(map(_clean, ordered))
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, which gets an s: "1 picture", "2,000 pictures"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _parts(name: str) -> tuple[str, ...]:

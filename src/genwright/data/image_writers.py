@@ -43,27 +43,51 @@ def write_images(
     `metadata` goes into each PNG as text. A file is replaced; a folder with files in it is not (GW-0310). GW-0157 for
     another suffix, GW-0158 for a grid too large, GW-0301 when the disk refuses.
     """
-    given, path = str(path), Path(path).expanduser()
-    suffix = path.suffix.lower()
-    if given.endswith(("/", os.sep)) or not suffix or path.is_dir():
+    form = check_images(path, len(pixels), *pixels.shape[1:3])
+    path = Path(path).expanduser()
+    if form == "":
         _write_folder(path, _files(pixels, labels, classes, metadata))
-    elif suffix == ".png":
+    elif form == ".png":
         ordered = pixels if labels is None else pixels[np.argsort(labels, kind="stable")]
         write_grid(path, ordered, metadata=metadata)
-    elif suffix == ".zip":
+    elif form == ".zip":
         _write_zip(path, _files(pixels, labels, classes, metadata))
-    elif suffix == ".npz":
+    else:
         arrays = {"images": pixels}
         if labels is not None:
             arrays |= {"labels": np.asarray(labels, dtype=np.int64), "classes": np.array(classes, dtype=np.str_)}
         with replacing(path) as temporary, open(temporary, "wb") as file:
             np.savez_compressed(file, allow_pickle=False, **arrays)
-    else:
+
+
+def check_images(path: str | Path, count: int, height: int, width: int) -> str:
+    """The suffix of the form that `write_images` would write so many pictures in, "" for a folder; raises what it would raise
+    for the path, so that nobody waits for pictures that cannot be written."""
+    given, path = str(path), Path(path).expanduser()
+    suffix = path.suffix.lower()
+    if given.endswith(("/", os.sep)) or not suffix or path.is_dir():
+        _check_folder(path)
+        return ""
+    if suffix not in (".png", ".zip", ".npz"):
         raise GenwrightError(
             "GW-0157",
             f"The suffix of {given!r} tells no form of pictures to write",
             "Name it .png for a grid, .zip or .npz, or without suffix for a folder",
         )
+    if suffix == ".png":
+        _check_grid(count, _columns(count), height, width)
+    return suffix
+
+
+def check_strips(path: Path, rows: int, columns: int, height: int, width: int) -> None:
+    """GW-0157 for a path that is no place for rows of pictures (.png) or a film of them (.gif); GW-0158 for a grid too
+    large."""
+    if path.suffix.lower() not in (".png", ".gif"):
+        raise GenwrightError(
+            "GW-0157", f"{str(path)!r} is no name for pictures in rows", "Name it .png, or .gif for a film"
+        )
+    if path.suffix.lower() == ".png":
+        _check_grid(rows * columns, columns, height, width)
 
 
 def write_grid(
@@ -71,14 +95,7 @@ def write_grid(
 ) -> None:
     """Write all pictures side by side as one PNG; see `grid`. GW-0158 when it would be larger than programs open."""
     columns = columns or _columns(len(pixels))
-    height = math.ceil(len(pixels) / columns) * (pixels.shape[1] + GAP)
-    width = columns * (pixels.shape[2] + GAP)
-    if max(height, width) > MOST_SIDE:
-        raise GenwrightError(
-            "GW-0158",
-            f"A grid of {len(pixels):,} pictures would have {width:,} x {height:,} pixels",
-            "Ask for fewer, or write a folder, .zip or .npz",
-        )
+    _check_grid(len(pixels), columns, *pixels.shape[1:3])
     with replacing(Path(path).expanduser()) as temporary:
         temporary.write_bytes(png(grid(pixels, columns=columns), metadata))
 
@@ -142,6 +159,17 @@ def thumbnail(path: Path, longest: int) -> bytes:
     return buffer.getvalue()
 
 
+def _check_grid(count: int, columns: int, height: int, width: int) -> None:
+    """GW-0158 when a grid of so many pictures would be larger than programs open."""
+    down, across = math.ceil(count / columns) * (height + GAP), columns * (width + GAP)
+    if max(down, across) > MOST_SIDE:
+        raise GenwrightError(
+            "GW-0158",
+            f"A grid of {count:,} pictures would have {across:,} x {down:,} pixels",
+            "Ask for fewer, or write a folder, .zip or .npz",
+        )
+
+
 def _columns(count: int) -> int:
     """About as many as rows; ten where that leaves no hole, as classes often are ten."""
     return 10 if count % 10 == 0 and count >= 50 else max(1, math.ceil(math.sqrt(count)))
@@ -172,11 +200,18 @@ def _folder_names(classes: Sequence[str]) -> list[str]:
     return names
 
 
-def _write_folder(path: Path, files: Iterator[tuple[str, bytes]]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+def _check_folder(path: Path) -> None:
+    """GW-0310 unless the path is free, or an empty folder."""
     try:
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise GenwrightError("GW-0310", f"{str(path)!r} exists and is not an empty folder", "Choose another name")
+    except OSError as error:
+        raise disk_error(error, path) from error
+
+
+def _write_folder(path: Path, files: Iterator[tuple[str, bytes]]) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
         for name, content in files:
             place = temporary / name
             place.parent.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from genwright.data.array_files import Arrays, array_file, check_arrays, read_array_file
+from genwright.data.array_files import Arrays, array_file, check_arrays, passed_over, read_array_file
 from genwright.data.decoding import (
     RANGES,
     BadImage,
@@ -29,16 +29,19 @@ from genwright.data.decoding import (
     quiet,
     resample,
 )
-from genwright.data.image_files import Entry, find_files, holds_images
+from genwright.data.image_files import Entry, counted, find_files, holds_images
 from genwright.data.likeness import near_copies
 from genwright.errors import GenwrightError, did_you_mean
 from genwright.progress import Advance, no_progress
 
 MOST_BAD = 0.05  # share of files that may be bad
 LISTED = 5  # bad files that an error names
+NAMED = 100  # bad files that notes name
 AT_ONCE = 256  # pictures between two reports of progress
 CHOSEN_SIDES = (16, 32, 64)  # when no side is given
 MOST_THREADS = 8
+_Loaded = tuple[np.ndarray, np.ndarray | None, list[str], list[tuple[str, str]], np.ndarray | None]
+"""Pixels, labels, names, skipped, held: as in `Images`."""
 _SMALLEST_SIDE, _LARGEST_SIDE = 8, 512
 
 
@@ -55,6 +58,14 @@ class Images:
     """(N,) pictures that are the same, or nearly, share a number."""
     skipped: list[tuple[str, str]]
     """Files that are left out, with the reason."""
+    held: np.ndarray | None = None
+    """(N,) True where the collection itself says that a picture is not for training; None where it says nothing."""
+
+    def left_out(self) -> list[str]:
+        """A sentence on each of the first hundred files that are left out, and one on how many more there are."""
+        sentences = [f"{name} is left out: {reason}" for name, reason in self.skipped[:NAMED]]
+        more = len(self.skipped) - NAMED
+        return [*sentences, f"{counted(more, 'more file')} left out."] if more > 0 else sentences
 
 
 @dataclass(frozen=True)
@@ -91,19 +102,21 @@ class ImageSource:
         """SHA-256 over names, classes and contents of all files, or over the arrays."""
         return _digest_arrays(self.arrays) if self.arrays else self._scan(no_progress).fingerprint
 
-    def load(self, advance: Advance = no_progress) -> Images:
+    def load(self, advance: Advance = no_progress, *, fewest: int = 2) -> Images:
         """Decode everything; advance(done, total) as it goes.
 
-        Bad files are left out and listed; GW-0152 when they are more than 5 %, GW-0153 when fewer than two pictures are left.
+        Bad files are left out and listed; GW-0152 when they are more than 5 %, GW-0153 when less than `fewest` pictures are
+        left.
         """
-        pixels, labels, names, skipped = self._from_arrays() if self.arrays else self._from_files(advance)
-        if len(pixels) < 2:
-            raise GenwrightError("GW-0153", f"{self.name!r} has {len(pixels)} usable pictures", "Give at least two")
+        pixels, labels, names, skipped, held = self._from_arrays() if self.arrays else self._from_files(advance)
+        if len(pixels) < fewest:
+            usable = counted(len(pixels), "usable picture")
+            raise GenwrightError("GW-0153", f"{self.name!r} has {usable}", f"Give at least {fewest}")
         if pixels.shape[3] == 3 and not self.declared and not _has_colour(pixels):
             pixels = pixels[:, :, :, :1]
         pixels = np.ascontiguousarray(pixels)
         groups = np.arange(len(pixels)) if self.declared else near_copies(pixels)
-        return Images(pixels, labels, names, groups, skipped)
+        return Images(pixels, labels, names, groups, skipped, held)
 
     def _scan(self, advance: Advance) -> _Scan:
         """Read each file once: the fingerprint, what headers say, and which files are bad already."""
@@ -116,7 +129,8 @@ class ImageSource:
                     found = None
                     try:
                         content = entry.read()
-                        digest.update(repr((entry.name, entry.label, len(content))).encode())
+                        told = (entry.name, entry.label, len(content))
+                        digest.update(repr((*told, "held") if entry.held else told).encode())
                         digest.update(content)
                         found = header(content)
                     except BadImage as error:
@@ -127,14 +141,16 @@ class ImageSource:
             self._scanned = _Scan(digest.hexdigest(), headers, skipped)
         return self._scanned
 
-    def _from_files(self, advance: Advance) -> tuple[np.ndarray, np.ndarray | None, list[str], list[tuple[str, str]]]:
+    def _from_files(self, advance: Advance) -> _Loaded:
         scan = self._scan(advance)
         skipped = list(scan.skipped)
         self._refuse_bad(skipped)
         good = [(entry, found) for entry, found in zip(self.entries, scan.headers, strict=True) if found]
         with quiet():
             white = self._white([entry for entry, found in good if found.deep])
-            target = self._target([(found.width, found.height) for _, found in good], white)
+            sizes = [(found.width, found.height) for _, found in good]
+            target = self._target(sizes, white)
+            self._say_sizes(sizes, target)
             shape = (target.side, target.side, 1 if target.grey else 3)
             pixels = np.empty((len(good), *shape), np.uint8)
             kept: list[Entry] = []
@@ -150,19 +166,21 @@ class ImageSource:
                     advance(len(self.entries) + number, len(self.entries) + len(good))
         self._refuse_bad(skipped)
         labels = np.array([entry.label for entry in kept], dtype=np.int64) if self.classes else None
-        return pixels[: len(kept)], labels, [entry.name for entry in kept], skipped
+        held = np.array([entry.held for entry in kept]) if any(entry.held for entry in kept) else None
+        return pixels[: len(kept)], labels, [entry.name for entry in kept], skipped, held
 
-    def _from_arrays(self) -> tuple[np.ndarray, np.ndarray | None, list[str], list[tuple[str, str]]]:
+    def _from_arrays(self) -> _Loaded:
         assert self.arrays is not None
         pixels, labels, _ = self.arrays
         count, height, width, channels = pixels.shape
         target = self._target([(width, height)], RANGES[-1])
         names = [f"{place + 1:06}" for place in range(count)]
         if (height, width) == (target.side, target.side) and (channels == 1 or not target.grey):
-            return pixels, labels, names, []
+            return pixels, labels, names, [], None
         if channels == 1 and len(set(target.background)) == 1:
             target = Target(target.side, True, target.fit, target.background)
-        return np.stack([resample(image, target) for image in pixels]), labels, names, []
+        self._say_sizes([(width, height)] * count, target)
+        return np.stack([resample(image, target) for image in pixels]), labels, names, [], None
 
     def _target(self, sizes: list[tuple[int, int]], white: int) -> Target:
         """The size that was asked for, or the one that suits; a picture that nearly has it gets a thin frame."""
@@ -181,6 +199,17 @@ class ImageSource:
             side = max((side for side in CHOSEN_SIDES if side <= middle), default=CHOSEN_SIDES[0])
         return Target(side, self.grey, fit, self.background, white)
 
+    def _say_sizes(self, sizes: list[tuple[int, int]], target: Target) -> None:
+        """A note on pictures that are made larger, smaller or square; none on private ones, as it would count them."""
+        others = sum(size != (target.side, target.side) for size in sizes)
+        if others and not self.declared:
+            how = f"made {target.side} x {target.side} pixels (--images.fit {target.fit})"
+            self._say(f"{others:,} of {counted(len(sizes), 'picture')} had another size: {how}.")
+
+    def _say(self, note: str) -> None:
+        if note not in self.notes:  # the same pictures may be loaded twice
+            self.notes.append(note)
+
     def _white(self, deep: list[Entry]) -> int:
         """The range of all pictures of 16 bits together: cameras and scanners often fill 12 of them, and a range for each
         picture would make dark ones bright."""
@@ -193,9 +222,8 @@ class ImageSource:
             except BadImage:
                 continue  # decoding will say so again, and list it
         white = next(top for top in RANGES if highest <= top)
-        note = f"{len(deep):,} pictures have 16 bits a pixel; their values reach {highest:,}, so {white:,} is taken as white."
-        if note not in self.notes:
-            self.notes.append(note)
+        bits = f"{counted(len(deep), 'picture')} of 16 bits a pixel"
+        self._say(f"{bits}: values reach {highest:,}, so {white:,} is taken as white.")
         return white
 
     def _refuse_bad(self, skipped: list[tuple[str, str]]) -> None:
@@ -205,7 +233,7 @@ class ImageSource:
         more = f"; and {len(skipped) - LISTED:,} more" if len(skipped) > LISTED else ""
         raise GenwrightError(
             "GW-0152",
-            f"{len(skipped):,} of {len(self.entries):,} pictures in {self.name!r} are bad ({shown}{more})",
+            f"{len(skipped):,} of {counted(len(self.entries), 'picture')} in {self.name!r} cannot be used ({shown}{more})",
             "Remove or mend them; up to 5 % are left out by themselves",
         )
 
@@ -249,7 +277,7 @@ def open_images(
     if file := array_file(path):
         arrays = read_array_file(file)
         notes = [f"Of the folder, the pictures in {file.name} are taken."] if file != path else []
-        return ImageSource(name, arrays[2], notes, arrays=arrays, **options)
+        return ImageSource(name, arrays[2], [*notes, *passed_over(file)], arrays=arrays, **options)
     found = find_files(path)
     if not found.entries:
         inside = " ".join(found.notes)

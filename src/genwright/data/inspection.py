@@ -12,8 +12,8 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from genwright.data.columns import NULL, Column, Summary
-from genwright.data.kinds import MISSING_WORDS, Setting, find_column, float_precision
+from genwright.data.columns import NULL, TEXT, Column, Summary
+from genwright.data.kinds import Setting, find_column, float_precision, is_blank, means_missing
 from genwright.data.parsing import format_column, holds_words, parse_column
 from genwright.data.sources import TableSource
 
@@ -21,8 +21,9 @@ _MOST_EVIDENCE = 1000
 _ATTEMPTS = 3
 
 
-def inspect_table(source: TableSource, sample_rows: int) -> list[Column]:
-    """The columns of the source, with summaries over the sample."""
+def inspect_table(source: TableSource, sample_rows: int) -> tuple[list[Column], pl.DataFrame]:
+    """The columns of the source, with summaries over the sample, and the sample: the first rows as they stand, behind
+    what was found odd further down."""
     batches = source.batches(min(sample_rows, 100_000))
     sample = _take(batches, sample_rows)
     setting = Setting(comma_decimals=source.origin.delimiter == ";")
@@ -39,7 +40,7 @@ def inspect_table(source: TableSource, sample_rows: int) -> list[Column]:
         columns = [witness.verdict(setting, not source.typed, attempt == _ATTEMPTS) for witness in witnesses]
         sample = pl.DataFrame([witness.sample[: sample.height] for witness in witnesses])
         batches = source.batches(100_000)
-    return [_summarised(column, values) for column, values in zip(columns, sample.get_columns(), strict=True)]
+    return [_summarised(column, values) for column, values in zip(columns, sample.get_columns(), strict=True)], sample
 
 
 def _take(batches: Iterator[pl.DataFrame], rows: int) -> pl.DataFrame:
@@ -117,10 +118,10 @@ def _misfits(column: Column, values: pl.Series) -> pl.Series:
 def _word_misfits(column: Column, words: pl.Series) -> pl.Series:
     known = words.is_null() | words.is_in(list(column.missing))
     if column.dtype == pl.String:
-        if column.kind == "category" and column.missing:
+        if column.stored != TEXT:
             return words[:0]
-        bare = words.str.strip_chars().str.to_lowercase()
-        return words.filter(~known & bare.is_in(MISSING_WORDS))
+        gone = is_blank(words) if column.kind == "category" and column.missing else means_missing(words)
+        return words.filter(~known & gone)
     typed, odd = parse_column(column, words)
     odd = odd | (typed.is_null() & ~known)  # a new word for missing
     if column.kind == "decimal" and column.places is not None:

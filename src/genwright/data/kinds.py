@@ -18,9 +18,9 @@ from genwright.data.date_text import find_date
 from genwright.data.number_text import find_number
 
 MISSING_WORDS = ("", "na", "n/a", "#n/a", "<na>", "nan", "-nan", "null", "(null)", "none", "nil", "nat", "\\n")
-"""Read as no value in every column (in any case of letters, blanks around them ignored)."""
+"""Read as no value in every column of a text file (in any case of letters, blanks around them ignored)."""
 PLACEHOLDERS = ("?", "-", "--", "---", ".", "..", "*", "unknown", "missing", "n.a.", "n.d.", "x", "#value!", "#div/0!",
-                "0000-00-00", "0000-00-00 00:00:00")  # fmt: skip
+                "0000-00-00", "0000-00-00 00:00:00", "0000-01-01", "0000-01-01 00:00:00")  # fmt: skip
 """Read as no value only in a column that is numbers or dates otherwise; in all others they are values."""
 _BOOLEANS = (
     ("yes", "no"), ("y", "n"), ("true", "false"), ("t", "f"), ("on", "off"), ("ja", "nein"), ("j", "n"), ("oui", "non"),
@@ -53,6 +53,16 @@ def find_column(values: pl.Series, *, text: bool, setting: Setting) -> Column:
     return _from_typed(values, Column(name, "missing", stored), setting)
 
 
+def means_missing(words: pl.Series) -> pl.Series:
+    """Mask over words: those that usually stand for no value."""
+    return words.str.strip_chars().str.to_lowercase().is_in(MISSING_WORDS)
+
+
+def is_blank(words: pl.Series) -> pl.Series:
+    """Mask over words: those without a letter."""
+    return words.str.strip_chars() == ""
+
+
 def _having(column: Column, kind: Kind, **fields: Any) -> Column:
     """The column with a kind and its fields."""
     known = {key: getattr(column, key) for key in ("name", "stored", "missing")} | fields
@@ -64,17 +74,20 @@ def _from_words(values: pl.Series, column: Column, free: bool, setting: Setting)
     counts = values.alias("word").value_counts(sort=True, name="rows")
     counts = counts.sort(["rows", "word"], descending=[True, False], nulls_last=True)
     words, rows = counts["word"], counts["rows"]
-    bare = words.str.strip_chars().str.to_lowercase()
-    gone = words.is_null() | bare.is_in(MISSING_WORDS)
-    tokens = tuple(NULL if word is None else word for word in words.filter(gone))
+    gone = words.is_null() | means_missing(words)
+    pair = _find_boolean(words.filter(~gone)) if free else None
+    found = _find_written(words.filter(~gone), setting) if free and not pair else None
+    if column.stored != TEXT and not (pair or found):  # words among words are values where a null can say "no value"
+        gone = words.is_null() if words.null_count() else is_blank(words)
+    tokens = (NULL,) * words.null_count() + tuple(words.filter(gone).drop_nulls())
     present = words.filter(~gone)
     if present.is_empty():
         return _having(column, "missing", missing=tokens)
     if len(present) == 1 and not tokens:
         return _having(column, "constant", value=present[0])
-    if free and (pair := _find_boolean(present)):
+    if pair:
         return _having(column, "boolean", missing=tokens, **pair)
-    if free and (found := _find_written(present, setting)):
+    if found:
         holders = tuple(found.pop("holders"))
         kind: Kind = found.pop("kind")
         column = _having(column, kind, missing=tokens + holders, **found)
@@ -90,8 +103,8 @@ def _from_words(values: pl.Series, column: Column, free: bool, setting: Setting)
         return _having(column, "identifier", missing=tokens, style=shape)
     if _is_text(present, rows.filter(~gone)):
         return _having(column, "text", missing=tokens)
-    # Only one word can be written back for a missing category: the others stay what they are, values.
-    return _having(column, "category", missing=tokens[:1])
+    # Only one word can be written back for a missing category: the others stay what they are, values; not so blanks.
+    return _having(column, "category", missing=tuple(token for token in tokens if not token.strip()) or tokens[:1])
 
 
 def _from_typed(values: pl.Series, column: Column, setting: Setting) -> Column:

@@ -1,4 +1,4 @@
-"""Well-known data sets, brought from a folder or address that the user names, each file checked: `genwright data get`.
+"""Data sets by name (`genwright data get`): small ones that ship, and well-known ones from where the user says, each checked.
 
 The network is used only when an address was given. `array_files.py` reads what is brought; read it next.
 """
@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from genwright.errors import GenwrightError, did_you_mean
+from genwright.errors import GenwrightError
 from genwright.folder import replacing
 
 KNOWN: dict[str, dict[str, str]] = {
@@ -26,6 +26,13 @@ KNOWN: dict[str, dict[str, str]] = {
     },
 }
 """Data set -> file -> MD5 of its content unpacked: mirrors pack the same content into different bytes."""
+SHIPPED: dict[str, tuple[str, str]] = {
+    "adult": ("adult_*.csv.gz", "CC BY 4.0"),
+    "digits": ("digits/*", "usually given as CC BY-SA 3.0"),
+    "emoji": ("emoji.zip", "pictures Apache-2.0, categories MIT"),
+}
+"""Data set -> its files in samples/, and its licence; samples/README.md says more."""
+SAMPLES = Path(__file__).with_name("samples")
 MOST_BYTES = 100_000_000  # of a file, packed or not
 TIMEOUT_SECONDS = 30.0
 
@@ -34,11 +41,12 @@ def get(name: str, source: str | Path, out: str | Path) -> Path:
     """Bring a data set's files from a folder or an http(s) address into the folder `out`, which is returned.
 
     Files may be plain or .gz, and stay as they are. Nothing is written before all of them have proved right. Raises GW-0160
-    for an unknown data set, GW-0161 when a file is not there, GW-0162 when it is not what it should be, GW-0163 when the
-    address does not answer, GW-0301 when `out` cannot be written.
+    for a data set that cannot be brought, GW-0161 when a file is not there, GW-0162 when it is not what it should be,
+    GW-0163 when the address does not answer, GW-0301 when `out` cannot be written.
     """
     if name not in KNOWN:
-        raise GenwrightError("GW-0160", f"There is no known data set {name!r}", did_you_mean(name, KNOWN))
+        ships = "It ships with Genwright: leave out where it is"
+        raise _unknown(name) if name not in SHIPPED else GenwrightError("GW-0160", f"{name} is not brought", ships)
     out = Path(out).expanduser()
     found = {}
     for file, md5 in KNOWN[name].items():
@@ -55,6 +63,34 @@ def get(name: str, source: str | Path, out: str | Path) -> Path:
         with replacing(out / file) as temporary:
             temporary.write_bytes(content)
     return out
+
+
+def unpack(name: str, out: str | Path = "", *, replace: bool = False) -> tuple[Path, str]:
+    """Write a data set that ships: one file to the path `out`, more into a folder (empty: of its own name, in the working
+    directory); returns where it is, and its licence. Raises GW-0160 for a data set that does not ship, GW-0310 rather than
+    replace a file, GW-0301 when `out` cannot be written."""
+    if name not in SHIPPED:
+        raise (
+            _unknown(name)
+            if name not in KNOWN
+            else GenwrightError("GW-0160", f"{name} does not ship with Genwright", "Say where it is: --from DIR|URL")
+        )
+    pattern, licence = SHIPPED[name]
+    files = sorted(SAMPLES.glob(pattern))
+    out = Path(out or (files[0].name if len(files) == 1 else name)).expanduser()
+    copies = {out if len(files) == 1 else out / file.name: file for file in files}
+    for path in copies:
+        if path.exists() and not replace:
+            raise GenwrightError("GW-0310", f"{str(path)!r} exists", "Choose another --out, or replace it with --force")
+    for path, file in copies.items():
+        with replacing(path) as temporary:
+            temporary.write_bytes(file.read_bytes())
+    return out, licence
+
+
+def _unknown(name: str) -> GenwrightError:
+    known = f"{', '.join(SHIPPED)} ship with Genwright; {', '.join(KNOWN)} can be brought with --from DIR|URL"
+    return GenwrightError("GW-0160", f"There is no known data set {name!r}", known)
 
 
 def _content(source: str, file: str) -> bytes:

@@ -5,6 +5,7 @@ Everything works on whole polars columns. `kinds.py` asks `find_number` whether 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import polars as pl
@@ -16,10 +17,11 @@ _EXPONENT = r"(?:[eE][+-]?\d+)?"
 _DRESSED = (
     r"^(?<around>\(?)(?<sign>[+\-−]?)(?<prefix>\s*(?:\p{L}{0,3}\p{Sc}|\p{L}{2,3}\.?\s)?\s*)(?<inner>[+\-−]?)"
     r"(?<body>(?:\d[\d.,'’\s_]*\d|\d\.?|\.\d+)" + _EXPONENT + r")"
-    r"(?<suffix>\s*(?:[%‰‱\p{Sc}°]\p{L}?|\p{L}{1,4}[²³]?|\p{L}{1,3}/\p{L}{1,3})?\s*)(?<end>\)?)$"
+    r"(?<suffix>\s*(?:[%‰‱\p{Sc}°]\p{L}?|\p{L}{1,4}[²³]?|\p{L}{1,3}/\p{L}{1,3})?\s*)(?<tail>[\-−]?)(?<end>\)?)$"
 )
+_BODY = r"^(?:\d*[.,]?\d+" + _EXPONENT + r"|\d{1,3}(?:[,.'’\s]\d{2,3})+(?:[.,]\d+)?)$"
 _GROUPS = {
-    ",": r"^\d{1,3}(?:,\d{3})+(?:\.\d+)?$",
+    ",": r"^\d{1,3}(?:,\d{3})+(?:\.\d+)?$|^\d{1,2}(?:,\d{2})*,\d{3}(?:\.\d+)?$",
     ".": r"^\d{1,3}(?:\.\d{3})+(?:,\d+)?$",
     "'": r"^\d{1,3}(?:'\d{3})+(?:\.\d+)?$",
     "’": r"^\d{1,3}(?:’\d{3})+(?:\.\d+)?$",
@@ -40,12 +42,26 @@ def find_number(values: pl.Series, *, comma: bool) -> dict[str, Any] | None:
     marks = _find_marks(parts["body"], comma) if dress is not None else None
     if dress is None or marks is None:
         return None
-    signed = parts.select(pl.concat_str(pl.col("sign"), pl.col("inner"), pl.col("body"))).to_series()
-    plain = _undress(signed, marks["decimal"], marks["thousands"])
+    signed = parts.select(pl.concat_str("sign", "inner", "tail", "body")).to_series()
+    plain = _undress(signed, str(marks["decimal"]), str(marks["thousands"]))
     if not plain.str.contains(_PLAIN).all():
         return None
     found = _describe(plain)
     return found and dress | marks | found
+
+
+def numbers_among(values: pl.Series) -> Iterator[pl.Series]:
+    """For each way in which some of the distinct texts are written as numbers: mask over those that are."""
+    parts = values.str.extract_groups(_DRESSED).struct.unnest()
+    worn = pl.concat_str(pl.col("prefix").str.strip_chars(), pl.lit("\0"), pl.col("suffix").str.strip_chars())
+    dress = parts.select(pl.when(pl.col("body").str.contains(_BODY)).then(worn)).to_series()
+    zeros = values.str.contains(r"^\D*0\d")
+    for one in dress.drop_nulls().value_counts(sort=True, name="rows")[:, 0]:
+        here = (dress == one).fill_null(False)
+        for mask in (here, here & ~zeros):  # one "007" among other numbers is no reason to see none
+            if mask.any() and find_number(values.filter(mask), comma=False):
+                yield mask
+                break
 
 
 def parse_number(column: Column, texts: pl.Series) -> pl.Series:
@@ -56,8 +72,8 @@ def parse_number(column: Column, texts: pl.Series) -> pl.Series:
         values = texts.cast(dtype, strict=False)
         if values.null_count() == texts.null_count():  # nothing in it but bare numbers: no need to undress them
             return values.fill_nan(None) if dtype == pl.Float64 else values
-    if column.minus == "around":
-        bare = bare.str.replace(r"^\((.*)\)$", "-${1}")
+    if column.minus in ("around", "end"):
+        bare = bare.str.replace(r"^\((.*)\)$" if column.minus == "around" else r"^(.*)[-−]$", "-${1}")
     if column.prefix:
         bare = bare.str.replace(column.prefix, "", literal=True)
     if column.suffix:
@@ -73,7 +89,7 @@ def format_number(column: Column, values: pl.Series) -> pl.Series:
     negative = pl.col("value") < 0
     if column.kind == "integer":
         body = pl.col("value").cast(pl.String).str.strip_prefix("-").str.zfill(column.width or 1)
-        text = _grouped(body, column.thousands)
+        text = _grouped(body, column)
     elif column.places is not None and _fits(values, column.places):
         text = _fixed(column)
         negative = negative & ((pl.col("value").abs() * 10**column.places).round() > 0)
@@ -83,6 +99,8 @@ def format_number(column: Column, values: pl.Series) -> pl.Series:
     prefix, suffix = pl.lit(column.prefix), pl.lit(column.suffix)
     if column.minus == "after":
         minus = pl.concat_str(prefix, pl.lit("-"), text, suffix)
+    elif column.minus == "end":
+        minus = pl.concat_str(prefix, text, suffix, pl.lit("-"))
     elif column.minus == "around":
         minus = pl.concat_str(pl.lit("("), prefix, text, suffix, pl.lit(")"))
     else:
@@ -109,12 +127,16 @@ def _find_dress(parts: pl.DataFrame) -> dict[str, Any] | None:
             return None
         dress[side] = kinds[0]
     around = (parts["around"] == "(") & (parts["end"] == ")")
+    tail = parts["tail"] != ""
     if ((parts["around"] == "(") ^ (parts["end"] == ")")).any() or around.all():
         return None
-    if (around & ((parts["sign"] != "") | (parts["inner"] != ""))).any():  # two signs: (-5.00)
-        return None
+    signed = (parts["sign"] != "") | (parts["inner"] != "")
+    if (around & (signed | tail)).any() or (tail.any() and (signed.any() or around.any() or tail.all())):
+        return None  # two signs, as in (-5.00), or what may be no sign: "18-" for under 18
     if around.any():
         dress["minus"] = "around"
+    elif tail.any():
+        dress["minus"] = "end"
     elif (parts["inner"] != "").any():
         if (parts["sign"] != "").any():
             return None
@@ -123,7 +145,7 @@ def _find_dress(parts: pl.DataFrame) -> dict[str, Any] | None:
     return dress
 
 
-def _find_marks(bodies: pl.Series, comma: bool) -> dict[str, str] | None:
+def _find_marks(bodies: pl.Series, comma: bool) -> dict[str, Any] | None:
     """Which characters part thousands and decimals. One that always stands before three digits parts thousands,
     unless the file's other habits or a leading zero speak for decimals."""
     blank = next((mark for mark in _BLANKS if bodies.str.contains(mark, literal=True).any()), "")
@@ -144,7 +166,10 @@ def _find_marks(bodies: pl.Series, comma: bool) -> dict[str, str] | None:
         small = rest.str.contains(r"^\d{1,3}(?:[.,]\d*)?$").all()
         leading_zero = marked.str.contains(r"^0").any()
         if grouped and small and not leading_zero and not (mark == "," and as_decimal and comma):
-            return {"decimal": "," if mark == "." else ".", "thousands": mark}
+            pairs = mark == "," and marked.str.contains(r"^\d{1,2},\d{2},").any()
+            if pairs and marked.str.contains(r"^\d{3},|\d,\d{3},").any():
+                return None
+            return {"decimal": "," if mark == "." else ".", "thousands": mark, "grouped": 2 if pairs else 3}
     return {"decimal": ",", "thousands": ""} if as_decimal else None
 
 
@@ -187,7 +212,7 @@ def _fixed(column: Column) -> pl.Expr:
     """Absolute values with the column's places, by integer arithmetic: no digit can come out wrong."""
     places = column.places or 0
     scaled = (pl.col("value").abs() * 10**places).round().cast(pl.Int64)
-    whole = _grouped((scaled // 10**places).cast(pl.String), column.thousands)
+    whole = _grouped((scaled // 10**places).cast(pl.String), column)
     if places == 0 and column.shown == 0:
         return whole
     fraction = (scaled % 10**places).cast(pl.String).str.zfill(places) if places else pl.lit("")
@@ -200,10 +225,13 @@ def _fixed(column: Column) -> pl.Expr:
     return pl.concat_str(whole, mark, fraction)
 
 
-def _grouped(digits: pl.Expr, mark: str) -> pl.Expr:
+def _grouped(digits: pl.Expr, column: Column) -> pl.Expr:
+    mark = column.thousands
     if not mark:
         return digits
-    return digits.str.reverse().str.replace_all(r"(\d{3})", "${1}" + mark).str.reverse().str.strip_prefix(mark)
+    last, others = digits.str.tail(3), digits.str.head(-3).str.reverse()
+    others = others.str.replace_all(rf"(\d{{{column.grouped}}})", "${1}" + mark).str.reverse().str.strip_prefix(mark)
+    return pl.when(others == "").then(last).otherwise(pl.concat_str(others, pl.lit(mark), last))
 
 
 def _free(column: Column, values: pl.Series) -> pl.Series:

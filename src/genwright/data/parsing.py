@@ -9,7 +9,7 @@ import polars as pl
 
 from genwright.data.columns import NULL, TEXT, Column, dtype_from_name
 from genwright.data.date_text import format_date, parse_date
-from genwright.data.kinds import MISSING_WORDS, PLACEHOLDERS
+from genwright.data.kinds import PLACEHOLDERS, means_missing
 from genwright.data.number_text import format_number, parse_number
 
 _WORDS = (TEXT, "String", "Categorical")
@@ -30,8 +30,7 @@ def parse_column(column: Column, values: pl.Series) -> tuple[pl.Series, pl.Serie
         typed = _from_words(column, present)
         odd = typed.is_null() & ~missing
         if odd.any() and typed.dtype != pl.String:  # words for missing that this column has not had so far
-            bare = values.str.strip_chars().str.to_lowercase()
-            odd = odd & ~bare.is_in([*MISSING_WORDS, *PLACEHOLDERS])
+            odd = odd & ~(means_missing(values) | values.str.strip_chars().str.to_lowercase().is_in(PLACEHOLDERS))
     else:
         missing = values.is_null()
         if values.dtype.is_float():

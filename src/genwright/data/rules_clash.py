@@ -1,7 +1,8 @@
 """Rules that cannot hold together, named before anything is trained.
 
-Found are: orders that run in a circle, ranges without a number in them (orders hand bounds on), columns made twice or from
-themselves, implications that lead to two values of one column. Read `rules_kept.py` next.
+Found are: orders that run in a circle, columns that bounds leave no number (`rules_limits.py` hands them on), columns made
+twice or from themselves, implications that lead to two values of one column or to one that it cannot have. Read
+`rules_kept.py` next.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 from genwright.data.conditions import Test
 from genwright.data.rules import Computed, Implication, Order, Product, Range, Rule, Sum, parts_of
+from genwright.data.rules_limits import Limits, Tested, bounds
 from genwright.errors import GenwrightError
 
 Facts = dict[str, tuple[frozenset[Any], Rule]]
@@ -22,10 +24,12 @@ Facts = dict[str, tuple[frozenset[Any], Rule]]
 def check_rules(rules: Sequence[Rule]) -> None:
     """GW-0122, naming the rules, for the first contradiction that is found."""
     _check_computed(rules)
-    _check_orders([rule for rule in rules if isinstance(rule, Order)], [r for r in rules if isinstance(r, Range)])
-    implications = [rule for rule in rules if isinstance(rule, Implication)]
-    for rule in implications:
-        _follow(rule, implications, [r for r in rules if isinstance(r, Range)])
+    _check_orders([rule for rule in rules if isinstance(rule, Order)])
+    if clash := Limits(rules).clash():
+        raise _clash(f"leave no value of {clash[0]!r}", clash[1])
+    for rule in rules:
+        if isinstance(rule, Implication):
+            _follow(rule, rules)
 
 
 def making_order(rules: Iterable[Computed]) -> list[Computed]:
@@ -60,56 +64,46 @@ def _check_computed(rules: Iterable[Rule]) -> None:
     making_order(made.values())
 
 
-def _check_orders(orders: Sequence[Order], ranges: Sequence[Range]) -> None:
-    """Circles, and bounds that leave nothing, each bound handed on along the orders."""
+def _check_orders(orders: Sequence[Order]) -> None:
     steps = [(first, second, rule) for rule in orders for first, second in pairwise(rule.columns)]
     earlier: dict[str, set[str]] = {}
     for first, second, _ in steps:
         earlier.setdefault(second, set()).add(first)
     try:
-        sequence = list(TopologicalSorter(earlier).static_order())
+        TopologicalSorter(earlier).prepare()
     except CycleError as error:
         circle = set(pairwise(error.args[1]))
         rules = [rule for first, second, rule in steps if (first, second) in circle]
         raise _clash(
             "order columns in a circle", rules, "Say that two columns are equal by a sum of one term"
         ) from None
-    lows: dict[str, tuple[Any, bool, list[Rule]]] = {}
-    for lower in ranges:
-        if lower.low is not None:
-            _raise_bound(lows, lower.column, (lower.low, lower.above, [lower]))
-    for name in sequence:
-        for first, second, rule in steps:
-            if first == name and name in lows:
-                low, open_, named = lows[name]
-                _raise_bound(lows, second, (low, open_ or rule.strict, [*named, rule]))
-    for upper in ranges:
-        if upper.high is not None and upper.column in lows:
-            low, open_, named = lows[upper.column]
-            if low > upper.high or (low == upper.high and (open_ or upper.below)):
-                raise _clash(f"leave no value of {upper.column!r}", [*named, upper])
 
 
-def _raise_bound(lows: dict[str, tuple[Any, bool, list[Rule]]], name: str, new: tuple[Any, bool, list[Rule]]) -> None:
-    """Keep the tighter of two lower bounds."""
-    if name not in lows or new[:2] > lows[name][:2]:
-        lows[name] = new
-
-
-def _follow(start: Implication, implications: Sequence[Implication], ranges: Sequence[Range]) -> None:
-    """All that follows where a condition holds, to the end; two values of one column are a contradiction."""
+def _follow(start: Implication, rules: Sequence[Rule]) -> None:
+    """All that follows where a condition holds, to the end; two values of one column are a contradiction, and so is one
+    that its other rules do not allow. A condition that compares numbers is followed by its own consequence only."""
     facts: Facts = {}
-    if not _learn(facts, parts_of(start.condition), start):
-        return
-    waiting = [start, *(rule for rule in implications if rule is not start)]
-    while following := [rule for rule in waiting if _implied(rule, facts)]:
+    tests: list[Tested] = [(part, start) for part in parts_of(start.condition) if bounds(part)]
+    if not all(isinstance(part, Test) for part in parts_of(start.condition)) or Limits(rules, tests).clash():
+        return  # it never holds: that breaks no rule
+    plain = _learn(facts, parts_of(start.condition), start)
+    waiting = [rule for rule in rules if isinstance(rule, Implication) and (plain or rule is start)]
+    following = [start]
+    while following:
         for rule in following:
             waiting.remove(rule)
             _learn(facts, parts_of(rule.consequence), rule)
-    for bounds in ranges:
-        possible, source = facts.get(bounds.column, (frozenset(), start))
-        if possible and None not in possible and all(_outside(bounds, value) for value in possible):
-            raise _clash(f"ask for other values of {bounds.column!r}", [source, bounds])
+            tests += [(part, rule) for part in parts_of(rule.consequence) if bounds(part)]
+        following = [rule for rule in waiting if _implied(rule, facts)]
+    for bound in rules:
+        if isinstance(bound, Range) and bound.column in facts:
+            possible, source = facts[bound.column]
+            if None not in possible and all(_outside(bound, value) for value in possible):
+                raise _clash(f"ask for other values of {bound.column!r}", [source, bound])
+    gone = {name for name, (possible, _) in facts.items() if possible == {None}}  # of what is missing rules say nothing
+    left = [rule for rule in rules if gone.isdisjoint(rule.columns)]
+    if clash := Limits(left, [(test, rule) for test, rule in tests if test.column not in gone]).clash():
+        raise _clash(f"leave no value of {clash[0]!r} where {start.condition}", [*clash[1], start])
 
 
 def _learn(facts: Facts, parts: Iterable[Any], rule: Implication) -> bool:

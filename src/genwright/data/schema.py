@@ -6,22 +6,26 @@ the typed side: read `codecs/table.py` next.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
 import polars as pl
 
-from genwright.data.columns import FIELDS, KINDS, Column
-from genwright.data.date_text import is_ambiguous
+from genwright.data.column_notes import column_notes
+from genwright.data.columns import KINDS, Column
 from genwright.data.declared import Declared
 from genwright.data.inspection import inspect_table
-from genwright.data.parsing import format_column, holds_words, parse_column
+from genwright.data.parsing import format_column, parse_column
 from genwright.data.schema_file import read_toml, write_toml
-from genwright.data.sentinels import find_sentinel
 from genwright.data.sources import TableSource
 from genwright.errors import GenwrightError, did_you_mean
+
+
+def nth(row: int) -> str:
+    """A row, counted from 0, by its number."""
+    return f"row {row + 1:,}"
 
 
 @dataclass(frozen=True)
@@ -57,16 +61,17 @@ class Schema:
     @classmethod
     def inspect(cls, source: TableSource, *, sample_rows: int = 200_000) -> Schema:
         """Find every column's kind: from the first `sample_rows` rows, proved (and mended) on all others."""
-        columns = tuple(inspect_table(source, sample_rows))
-        return cls(columns, tuple(_notes(columns, source)))
+        columns, sample = inspect_table(source, sample_rows)
+        return cls(tuple(columns), tuple(column_notes(columns, sample, source)))
 
-    def parse(self, frame: pl.DataFrame) -> pl.DataFrame:
+    def parse(self, frame: pl.DataFrame, *, place: Callable[[int], str] = nth) -> pl.DataFrame:
         """Typed values (Int64, Float64, Boolean, String, Date, Datetime in UTC), null where missing.
 
-        Raises GW-0112 for a column that the frame lacks, GW-0113 for a value that its column's kind does not allow.
+        Raises GW-0112 for a column that the frame lacks, GW-0113 for a value that its column's kind does not allow; `place`
+        says where a row of the frame, counted from 0, stands.
         """
         given = {values.name: values for values in frame.get_columns()}
-        return pl.DataFrame([self._parse(column, given) for column in self.columns])
+        return pl.DataFrame([self._parse(column, given, place) for column in self.columns])
 
     def format(self, frame: pl.DataFrame) -> pl.DataFrame:
         """A typed frame in the user's form: order, words, precision, dtypes; the opposite of `parse`."""
@@ -80,6 +85,7 @@ class Schema:
         try:
             series = pl.Series(name, [value], dtype=pl.String if isinstance(value, str) else None)
             typed, odd = parse_column(column, series)
+            odd = odd | _cut(series, typed)
             if odd.any() and isinstance(value, str):  # a number with other decorations than the column's own
                 typed, odd = pl.Series([value]).cast(column.dtype, strict=False), pl.Series([False])
                 odd = typed.is_null()
@@ -142,7 +148,7 @@ class Schema:
         except (KeyError, TypeError, ValueError, AttributeError):
             raise GenwrightError("GW-0304", "The schema in the run folder is damaged", "Train again") from None
 
-    def _parse(self, column: Column, given: Mapping[str, pl.Series]) -> pl.Series:
+    def _parse(self, column: Column, given: Mapping[str, pl.Series], place: Callable[[int], str]) -> pl.Series:
         if column.name not in given:
             raise GenwrightError(
                 "GW-0112", f"The table has no column {column.name!r}", did_you_mean(column.name, given)
@@ -152,33 +158,10 @@ class Schema:
             row = int(odd.arg_true()[0])
             raise GenwrightError(
                 "GW-0113",
-                f"Column {column.name!r} is declared as {column.kind}, but {given[column.name][row]!r} "
-                f"(row {row + 1:,} of the batch) is none",
-                "Correct the value, or declare the column as category or text in the schema file",
+                f"Column {column.name!r} is of kind {column.kind}, but {given[column.name][row]!r} in {place(row)} is none",
+                "Correct the value; before training, the schema file can also make the column category or text",
             )
         return typed
-
-
-def _notes(columns: tuple[Column, ...], source: TableSource) -> list[str]:
-    notes, first = [], next(source.batches(10_000))
-    for column in columns:
-        values = first[column.name]
-        if column.kind == "date" and column.stored == "text":
-            if is_ambiguous(column, values.filter(~values.is_in(list(column.missing))).unique()):
-                notes.append(f"Day and month of {column.name!r} could be swapped: it is read as {column.format}.")
-        elif sentinel := find_sentinel(column, values):
-            notes.append(_sentinel_note(column, sentinel))
-        if "%z" in column.format or "%:z" in column.format:
-            notes.append(f"The times of {column.name!r} have several offsets: they come back in UTC.")
-        if len(column.missing) > 1 and holds_words(column) and column.kind != "missing":
-            words_shown = ", ".join(repr(word) for word in column.missing[:5])
-            notes.append(f"{column.name!r} writes missing values as {words_shown}: all come back as the first.")
-    return notes
-
-
-def _sentinel_note(column: Column, sentinel: str) -> str:
-    how = f"add {sentinel!r} to its `missing` in the schema" if column.stored == "text" else "make it null in the table"
-    return f"{column.name!r} holds {sentinel} far from all other values: if it means missing, {how}."
 
 
 def _expected(column: Column) -> str:
@@ -186,4 +169,13 @@ def _expected(column: Column) -> str:
         return f"{column.true!r} or {column.false!r}"
     if column.format:
         return f"a {column.kind} written as {column.format}"
-    return f"a {column.kind}" if column.kind in FIELDS else "another value"
+    return f"{'an' if column.kind[0] in 'aeiou' else 'a'} {column.kind}"
+
+
+def _cut(given: pl.Series, typed: pl.Series) -> pl.Series:
+    """Where a value lost its fraction, or its time of day, when it was made the column's."""
+    if typed.dtype.is_integer() and given.dtype.is_float():
+        return (typed != given).fill_null(False)
+    if typed.dtype == pl.Date and isinstance(given.dtype, pl.Datetime):
+        return (typed.cast(pl.Datetime("us")) != given.dt.replace_time_zone(None)).fill_null(False)
+    return pl.repeat(typed.dtype == pl.Date and given.dtype.is_numeric(), len(given), eager=True)

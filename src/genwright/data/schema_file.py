@@ -106,6 +106,7 @@ def _check_type(name: str, key: str, value: Any) -> None:
     wanted: dict[str, tuple[type, str]] = {
         "missing": (list, 'a list of words, such as ["NA"]'),
         "width": (int, "a whole number"),
+        "grouped": (int, "a whole number"),
         "places": (int, "a whole number"),
         "digits": (int, "a whole number"),
         "shown": (int, "a whole number"),
@@ -116,7 +117,11 @@ def _check_type(name: str, key: str, value: Any) -> None:
         right = right and all(isinstance(word, str) for word in value)
     if kind is int:
         right = right and 0 <= value <= 308
-    choices = {"minus": ("before", "after", "around"), "unit": ("us", "ns"), "style": ("sequence", "uuid", "pattern")}
+    choices = {
+        "minus": ("before", "after", "end", "around"),
+        "unit": ("us", "ns"),
+        "style": ("sequence", "uuid", "pattern"),
+    }
     if key in choices and value not in choices[key]:
         raise GenwrightError("GW-0111", f"{key} of column {name!r} is {value!r}", did_you_mean(value, choices[key]))
     if not right:

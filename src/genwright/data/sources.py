@@ -47,6 +47,8 @@ class TableSource:
     _digest: Callable[[], str] = field(default=lambda: "", repr=False)
     _height: int = 0
     """Rows, where they are known without reading."""
+    _line: Callable[[int], int] | None = field(default=None, repr=False)
+    """The line of a row, both counted as people do; None where there are no lines."""
 
     def batches(self, rows: int = 100_000) -> Iterator[pl.DataFrame]:
         """All rows in order, in frames of `rows` rows (the last may have fewer)."""
@@ -75,6 +77,21 @@ class TableSource:
         """SHA-256 over the content: a file's bytes (unpacked), a frame's names, types and values."""
         return self._fingerprint
 
+    def place(self, row: int, start: int = 0) -> str:
+        """Where a row stands, counted from 0 on from `start`: "line 7" of the file, or "row 6"."""
+        row += start
+        return f"line {self._line(row):,}" if self._line else f"row {row + 1:,}"
+
+    def place_of(self, column: str, word: str) -> str:
+        """Where the first row with that word is, for a sentence."""
+        start = 0
+        for frame in self.batches():
+            found = (frame[column].cast(pl.String) == word).fill_null(False)
+            if found.any():
+                return self.place(start + int(found.arg_max() or 0))
+            start += len(frame)
+        return "no row"
+
     def note(self, sentence: str) -> None:
         """Add a note, once."""
         if sentence not in self.notes:
@@ -92,6 +109,7 @@ def open_table(source: Any, *, delimiter: str | None = None, encoding: str | Non
             "frame", frame.columns, origin, notes, True, frame.iter_slices, lambda: digest_frame(frame), len(frame)
         )
     path = Path(source).expanduser()
+    delimiter = "\t" if delimiter == "\\t" else delimiter  # as it comes from a command line
     if path.is_dir():
         raise GenwrightError("GW-0101", f"{path} is a folder, not a table", "Give a file: CSV, Parquet or JSON lines")
     if not path.exists():
@@ -120,10 +138,15 @@ def _unknown_suffix(path: Path, suffix: str) -> GenwrightError:
     known = ", ".join((*TEXT_SUFFIXES, *PARQUET_SUFFIXES, *JSON_SUFFIXES, *WORKBOOK_SUFFIXES))
     if suffix in _SPREADSHEETS:
         return GenwrightError("GW-0103", f"{path} is a spreadsheet", "Save it as .xlsx or CSV and give that")
+    if suffix == ".json":
+        fix = (
+            "Write one object a line and call it .jsonl; pandas does: frame.to_json(path, orient='records', lines=True)"
+        )
+        return GenwrightError("GW-0103", f"{path} is one whole JSON value, not lines that can be read one by one", fix)
     return GenwrightError(
         "GW-0103",
         f"The suffix {suffix!r} of {path} does not tell which format it is",
-        f"Rename it to one of {known} (text may also be .gz), or say how cells are parted: delimiter=','",
+        f"Rename it to one of {known} (text may also be .gz), or say how cells are parted: --table.delimiter ','",
     )
 
 
@@ -161,9 +184,10 @@ def _open_text(path: Path, name: str, usual: str | None, delimiter: str | None, 
     text = DelimitedText(path, facts.encoding, dialect, columns)
     source = TableSource(name, columns, origin, _digest=lambda: facts.sha256)
     source._frames = lambda rows: _text_frames(text, source)
+    source._line = text.line_of
     _note_guesses(source, facts.guessed, dialect.header)
-    if dialect.preamble:
-        source.note(f"The first line names the delimiter, {dialect.written_delimiter!r}: it is not written back.")
+    for sentence in dialect.notes:
+        source.note(sentence)
     next(source._frames(1))  # header only, or a torn first row: said now, not in the middle of a run
     return source
 
@@ -235,7 +259,10 @@ def _open_parquet(path: Path, name: str) -> TableSource:
                 frame = lazy.slice(start, rows).collect()
             except (pl.exceptions.PolarsError, OSError) as error:
                 raise GenwrightError("GW-0103", f"{path} is damaged: {error}", "Write it again") from None
-            yield plain(named(frame, columns), [])
+            told: list[str] = []
+            yield plain(named(frame, columns), told)
+            for sentence in told:
+                source.note(sentence)
 
     origin = Origin("parquet", suffix=split_name(path)[0], names=renamed)
     source = TableSource(name, columns, origin, notes, True, frames, lambda: _digest_file(path), height)

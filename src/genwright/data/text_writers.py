@@ -59,30 +59,33 @@ def write_texts(path: Path, documents: Sequence[Document], form: TextForm) -> No
     GW-0115 for another suffix or for conversations in a plain file, GW-0301 when it cannot be written.
     """
     path = Path(path).expanduser()
-    suffix = split_name(path)[0]
+    suffix = check_texts(path, spoken=not all(document.is_text for document in documents))
     if not suffix:
         digits = len(str(len(documents)))
         for number, document in enumerate(documents, 1):
             name = f"{number:0{digits}}{form.suffix or '.txt'}"
-            write_text(path / document.columns.get(FOLDER, "") / name, _plain(document, path))
+            write_text(path / document.columns.get(FOLDER, "") / name, document.text)
     elif suffix in _PLAIN:
         separator = _SEPARATORS.get(form.separator, f"\n{form.separator}\n")
-        write_text(path, separator.join(_plain(document, path).strip("\n") for document in documents) + "\n")
+        write_text(path, separator.join(document.text.strip("\n") for document in documents) + "\n")
     elif suffix in JSON_SUFFIXES:
         rows = (json.dumps(record(document, form), ensure_ascii=False) for document in documents)
         write_text(path, "".join(row + "\n" for row in rows))
-    elif suffix in _TABLES:
-        write_table(_frame(documents, form), path, Origin("parquet" if suffix in PARQUET_SUFFIXES else "csv"))
     else:
+        write_table(_frame(documents, form), path, Origin("parquet" if suffix in PARQUET_SUFFIXES else "csv"))
+
+
+def check_texts(path: Path, *, spoken: bool) -> str:
+    """The suffix that tells the form to write, "" for a folder; GW-0115 for one that tells none, or that would lose who
+    speaks where documents are conversations: to be asked before texts are drawn that could not be written."""
+    suffix = split_name(path)[0]
+    if suffix and suffix not in (*_PLAIN, *JSON_SUFFIXES, *_TABLES):
         raise GenwrightError(
             "GW-0115", f"The suffix of {path} tells no format to write", "Name it .txt, .jsonl, .csv or .parquet"
         )
-
-
-def _plain(document: Document, path: Path) -> str:
-    if not document.is_text:
+    if spoken and (not suffix or suffix in _PLAIN):
         raise GenwrightError("GW-0115", f"{path} would lose who speaks in conversations", "Name it .jsonl")
-    return document.text
+    return suffix
 
 
 def _frame(documents: Sequence[Document], form: TextForm) -> pl.DataFrame:

@@ -41,15 +41,7 @@ def write_frames(frames: Iterable[pl.DataFrame], path: str | Path, origin: Origi
     end, in one step. Raises GW-0115 for a suffix that tells no format, GW-0301 when the file cannot be written.
     """
     path = Path(path).expanduser()
-    suffix, _ = split_name(path)
-    packed = path.name.lower().endswith(".gz")
-    own = origin.suffix if origin.format == "csv" else ".csv"  # text may have come with any suffix
-    if suffix not in (*TEXT_SUFFIXES, *PARQUET_SUFFIXES, *JSON_SUFFIXES, own) or (
-        packed and suffix in PARQUET_SUFFIXES
-    ):
-        raise GenwrightError(
-            "GW-0115", f"The suffix of {path} tells no format to write", "Name it .csv, .tsv, .parquet or .jsonl"
-        )
+    suffix, packed = check_suffix(path, origin)
     with replacing(path) as temporary, temporary.open("wb") as file:
         if suffix in PARQUET_SUFFIXES:
             _write_parquet((_under_own_names(frame, origin) for frame in frames), file, path.parent)
@@ -58,6 +50,20 @@ def write_frames(frames: Iterable[pl.DataFrame], path: str | Path, origin: Origi
         else:
             texts = _text_texts(frames, origin, suffix)
             _write_stream(file, packed, *_encodable(texts, origin.encoding if origin.format == "csv" else "utf-8"))
+
+
+def check_suffix(path: Path, origin: Origin) -> tuple[str, bool]:
+    """The suffix that tells the format to write, and whether it is packed. GW-0115 for one that tells none: to be asked
+    before rows are drawn that could not be written."""
+    suffix, packed = split_name(path)[0], path.name.lower().endswith(".gz")
+    own = origin.suffix if origin.format == "csv" else ".csv"  # text may have come with any suffix
+    if suffix not in (*TEXT_SUFFIXES, *PARQUET_SUFFIXES, *JSON_SUFFIXES, own) or (
+        packed and suffix in PARQUET_SUFFIXES
+    ):
+        raise GenwrightError(
+            "GW-0115", f"The suffix of {path} tells no format to write", "Name it .csv, .tsv, .parquet or .jsonl"
+        )
+    return suffix, packed
 
 
 def to_user_frame(frame: pl.DataFrame, origin: Origin) -> Any:

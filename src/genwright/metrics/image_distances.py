@@ -108,16 +108,19 @@ def distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.sqrt(squared)
 
 
-def nearest(asked: np.ndarray, among: np.ndarray, *, but: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """For each asked vector the index of the nearest one among others, and its distance, exactly 0 for equal vectors. `but`:
-    for each, the index of one that does not count. float32 vectors are searched, and answered, in float32."""
+def nearest(
+    asked: np.ndarray, among: np.ndarray, *, groups: tuple[np.ndarray, np.ndarray] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """For each asked vector the index of the nearest one among others, and its distance, exactly 0 for equal vectors.
+    `groups`: numbers of the asked and of the others; those of the own group do not count. float32 vectors are searched, and
+    answered, in float32."""
     lengths = (among**2).sum(1)
     places = np.empty(len(asked), dtype=np.int64)
     for part in _blocks(len(asked), len(among)):
         block = (-2 * asked[part]) @ among.T
         block += lengths
-        if but is not None:
-            block[np.arange(len(block)), but[part]] = np.inf
+        if groups is not None:
+            block[groups[0][part][:, None] == groups[1][None]] = np.inf
         places[part] = block.argmin(1)
     reached = np.empty(len(asked), dtype=asked.dtype)
     for part in _blocks(len(asked), asked.shape[1]):

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from genwright.errors import GenwrightError, did_you_mean
-from genwright.metrics import digits_features, general_features
+from genwright.metrics import digits_features, general_features, inception_features
 
 FEATURES = ("auto", "digits", "general", "pixels")
 SURE = 0.9  # median probability of the likeliest digit, and share of labels met, from which on pictures count as digits
@@ -93,6 +93,18 @@ def general() -> Features:
         general_features.NAME,
         general_features.SHA256,
         lambda pixels: _run(net.features, pixels, general_features.general_pixels),
+        slow=True,
+    )
+
+
+def inception(weights: str) -> Features:
+    """`inception_2015_12_05`: the 2,048 features of a FID, by weights in a file. No word of `FEATURES` means them: they are
+    for `fid.py` alone. GW-0525."""
+    net, digest = inception_features.inception_net(weights)
+    return Features(
+        inception_features.NAME,
+        digest,
+        lambda pixels: _run(net, pixels, inception_features.inception_pixels),
         slow=True,
     )
 

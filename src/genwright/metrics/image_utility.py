@@ -1,4 +1,7 @@
-"""Classification accuracy score: what a classifier learns from samples is worth on real pictures (Ravuri and Vinyals 2019)."""
+"""Classification accuracy score: what a classifier learns from samples is worth on real pictures (Ravuri and Vinyals 2019).
+
+Accuracies are balanced, the mean over classes: where one class has most pictures, to name it always is worth no more.
+"""
 
 from __future__ import annotations
 
@@ -54,6 +57,17 @@ def classify(net: Classifier, pixels: np.ndarray) -> np.ndarray:
     """(N,) the likeliest class of each picture."""
     parts = [net(_prepared(pixels[at : at + 512])).argmax(1).numpy() for at in range(0, len(pixels), 512)]
     return np.concatenate(parts)
+
+
+def balanced_accuracy(told: np.ndarray, labels: np.ndarray) -> float:
+    """Mean, over the classes that occur in (N,) `labels`, of the share of a class that is told right."""
+    return float(np.mean([(told[labels == label] == label).mean() for label in np.unique(labels)]))
+
+
+def telling(labels: np.ndarray) -> float:
+    """How many pictures of equally large classes tell as much about a balanced accuracy: K^2 / (1 / n_1 + ... + 1 / n_K)."""
+    counts = np.unique(labels, return_counts=True)[1]
+    return float(len(counts) ** 2 / (1 / counts).sum())
 
 
 def _prepared(pixels: np.ndarray) -> Tensor:

@@ -14,12 +14,14 @@ import numpy as np
 from genwright.errors import GenwrightError, did_you_mean
 from genwright.metrics import image_distances as measure
 from genwright.metrics.clock import Clock
+from genwright.metrics.closest import wilson
 from genwright.metrics.image_copies import (
     Neighbours,
     TrainingPictures,
     near_floor,
     near_limit,
     near_share,
+    nearer_interval,
     nearer_share,
     pixel_cells,
 )
@@ -34,21 +36,23 @@ from genwright.metrics.image_diversity import (
 from genwright.metrics.image_features import choose
 from genwright.metrics.image_quality import ms_ssim, psnr, scales_of, ssim
 from genwright.metrics.image_sets import EFFORTS, PLENTY, Compared, Labelled, check_images
-from genwright.metrics.image_utility import Classifier, classify, train_classifier
+from genwright.metrics.image_utility import Classifier, balanced_accuracy, classify, telling, train_classifier
 from genwright.metrics.table import FORMAT
 from genwright.metrics.values import Better, Metric, metric
 from genwright.metrics.vector_attacks import of_images
 
 STAGES = ("features", "distances", "copies", "utility")
 IMAGE_ORDER = (
-    "frechet", "kid", "precision", "recall", "density", "coverage", "class_balance", "cluster_balance", "vendi",
+    "frechet", "fid", "kid", "precision", "recall", "density", "coverage", "class_balance", "cluster_balance", "vendi",
     "within_class", "class_kept", "classifier", "nats", "bits_per_dimension", "reconstruction_psnr",
     "reconstruction_ssim", "reconstruction_ms_ssim", "codebook_usage", "codebook_perplexity", "near_copies",
     "near_pixels", "authentic", "nearer_pictures", "recoloured_copies", "exact_pictures",
     "membership",
 )  # fmt: skip
-FEWEST_FRESH = 50  # held-out pictures; fewer do not tell where their nearest hundredth begins
+FEWEST_FRESH = 200  # held-out pictures; fewer do not tell where their nearest hundredth begins
+FEWEST_STAND_INS, FEWEST_PLACES = 20, 50
 FEWEST_TESTED = 20
+TOGETHER = 0.67  # three shares are judged together: an interval at .05 / 3 is that of so many times the pictures at .05
 COPYCATS = 1_000  # training pictures that are looked for among themselves: as many as are needed to see 100 %
 LISTED = 100  # pairs of sample and training picture
 LOUDEST = 100.0  # decibels: equal pictures have infinitely many
@@ -118,10 +122,9 @@ def _distances(sets: Compared, seed: int) -> dict[str, Metric]:
     reference, notes = sets.reference, sets.floor_notes
     width = reference.shape[1]
     named = {"name": f"fd_{sets.features.name}", "sha256": sets.features.sha256[:12], "n": sets.n}
-    limits = [{"code": "measured_on", **named}]
-    limits += [{"code": "weak_features"}] if sets.features.weak else []
-    limits += [{"code": "few_images", "n": sets.n}] if sets.n < PLENTY else []
-    limits += [{"code": "few_for_features", "n": sets.n, "width": width}] if sets.n <= width else []
+    doubts: list[dict[str, Any]] = [{"code": "weak_features"}] if sets.features.weak else []
+    doubts += [{"code": "few_for_features", "n": sets.n, "width": width}] if sets.n <= width else []
+    limits = [{"code": "measured_on", **named}, *([{"code": "few_images", "n": sets.n}] if sets.n < PLENTY else [])]
     far = _three(lambda x: measure.frechet(reference, x), sets.vectors)
     # The kernel was made for features of size one; others are scaled by one number, so that real ones have it.
     size = float(np.sqrt((reference**2).mean())) or 1.0
@@ -130,7 +133,7 @@ def _distances(sets: Compared, seed: int) -> dict[str, Metric]:
     interval = None if error is None else (gap[0] - 1960 * error, gap[0] + 1960 * error)
     spread, kernel = float(reference.var(axis=0, ddof=1).sum()), 1000 * measure.kernel_spread(reference / size)
     found = {
-        "frechet": metric(*far, "lower", "", notes=[*limits, *notes], n=sets.n, spread=spread),
+        "frechet": metric(*far, "lower", "", notes=[*limits, *doubts, *notes], n=sets.n, spread=spread),
         "kid": metric(*gap, "lower", "x 1000", interval=interval, notes=notes, n=sets.n, spread=kernel),
     }
     own = measure.reach(reference)
@@ -139,7 +142,7 @@ def _distances(sets: Compared, seed: int) -> dict[str, Metric]:
         value, floor, copycat = (None if shape is None else getattr(shape, name) for shape in shapes)
         # More than real pictures have of density: samples crowd where training pictures are densest.
         better: Better = "nearer to the floor" if name == "density" else "higher"
-        found[name] = metric(value, floor, copycat, better, "share", notes=notes, n=sets.n)
+        found[name] = metric(value, floor, copycat, better, "share", notes=[*doubts, *notes], n=sets.n)
     return found
 
 
@@ -171,28 +174,38 @@ def _copies(sets: Compared) -> tuple[dict[str, Metric], dict[str, list[list[Any]
     if sets.fresh is not None and held is not None:
         fresh = training.neighbours(sets.fresh.pixels, held)
 
-    def near(name: str) -> Metric:
-        known = getattr(fresh, name) if held is not None and len(held) >= FEWEST_FRESH else None
-        few = [{"code": "few_fresh", "fewest": FEWEST_FRESH}] if held is not None and known is None else []
-        notes, searched = [*sets.copy_notes, *few], len(sets.train)
-        if known is None:
-            return metric(None, None, None, "lower", "share", notes=notes, searched=searched)
-        value, most = (near_share(getattr(part, name), known) for part in (made, copycat))
-        interval = wilson(value, sets.n)
+    known, few = _known(training, fresh)
+    searched = len(sets.train)
+
+    def beside(value: float, floor: float, most: float, asked: int, learned: int, **more: Any) -> Metric:
         return metric(
-            value, near_floor(known), most, "lower", "share", interval=interval, notes=notes, searched=searched,
-            limit=near_limit(known),
+            value, floor, most, "lower", "share", interval=wilson(value, asked), notes=[*sets.copy_notes, *few],
+            searched=searched, **more,
+            least_excess=least_excess(value, round(TOGETHER * asked), floor, round(TOGETHER * learned)),
         )  # fmt: skip
+
+    def near(name: str) -> Metric:
+        if not known:
+            return metric(None, None, None, "lower", "share", notes=[*sets.copy_notes, *few], searched=searched)
+        value, most = (near_share(getattr(part, name), known[name]) for part in (made, copycat))
+        limit = near_limit(known[name])
+        return beside(value, near_floor(known[name]), most, sets.n, len(known[name]), limit=limit)
 
     def share(name: str, better: Better, notes: list[dict[str, Any]]) -> Metric:
         values = _three(lambda part: float(getattr(part, name).mean()), (made, fresh, copycat))
-        return metric(*values, better, "share", notes=notes, searched=len(sets.train))
+        return metric(*values, better, "share", notes=notes, searched=searched)
+
+    def alike() -> Metric:
+        if not known:
+            return share("alike", "lower", sets.copy_notes)
+        value, floor, most = (float(part.mean()) for part in (made.alike, known["alike"], copycat.alike))
+        return beside(value, floor, most, len(made.alike), len(known["alike"]))
 
     found = {
         "near_copies": near("distance"),
         "near_pixels": near("pixel_distance"),
         "authentic": share("authentic", "higher", sets.copy_notes),
-        "recoloured_copies": share("alike", "lower", sets.copy_notes),
+        "recoloured_copies": alike(),
         "exact_pictures": share("exact", "lower", sets.copy_notes[-1:] if fresh is None else []),
     }
     if fresh is not None and held is not None:
@@ -201,6 +214,21 @@ def _copies(sets: Compared) -> tuple[dict[str, Metric], dict[str, list[list[Any]
         "nearest": _listed(sets, made.place, made.distance),
         "nearest_pixels": _listed(sets, made.pixel_place, made.pixel_distance),
     }
+
+
+def _known(training: TrainingPictures, fresh: Neighbours | None) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:
+    """What fresh pictures have beside them, by names in `Neighbours`, which tells what is near; and what there is to say of
+    it."""
+    if fresh is None:
+        return {}, []
+    held = len(fresh.place)
+    if held >= FEWEST_FRESH:
+        return {name: getattr(fresh, name) for name in ("distance", "pixel_distance", "alike")}, []
+    found = training.stand_ins()
+    counts = {"holdout": held, "training": len(found["distance"])}
+    if counts["training"] < FEWEST_STAND_INS:
+        return {}, [{"code": "few_to_learn", "fewest": FEWEST_FRESH, "stand_ins": FEWEST_STAND_INS, **counts}]
+    return found, [{"code": "stand_ins", **counts}]
 
 
 def _nearer(
@@ -213,20 +241,27 @@ def _nearer(
 ) -> Metric:
     """Nearer to training or to held-out pictures? Of samples with the same nearest training picture one is asked: a thousand
     times the same sample, or noise far from everything, would else be a thousand votes for wherever it lies."""
+    if len(held) < FEWEST_FRESH:
+        notes = [*sets.copy_notes, {"code": "few_fresh", "fewest": FEWEST_FRESH}]
+        return metric(None, None, None, "nearer to .5", "share", notes=notes, searched=len(sets.train))
     times, even, odd = len(sets.train) / len(held), held[::2], held[1::2]
 
-    def share(found: Neighbours, features: np.ndarray) -> float | None:
+    def share(found: Neighbours, features: np.ndarray) -> tuple[float | None, int]:
         asked = np.unique(found.place, return_index=True)[1]
-        if len(asked) < FEWEST_FRESH:
-            return None
-        return nearer_share(found.distance[asked], training.between(features[asked], held), times)
+        if len(asked) < FEWEST_PLACES:
+            return None, len(asked)
+        return nearer_share(found.distance[asked], training.between(features[asked], held), times), len(asked)
 
     floor = nearer_share(fresh.distance[::2], training.between(even, odd), 2 * times)
     floor = (floor + nearer_share(fresh.distance[1::2], training.between(odd, even), 2 * times)) / 2
-    value, most = share(made, sets.made_features), share(copycat, sets.copycat_features[:COPYCATS])
-    few = [] if value is not None else [{"code": "few_places", "fewest": FEWEST_FRESH}]
-    notes = [*sets.copy_notes, *few]
-    return metric(value, floor, most, "nearer to .5", "share", notes=notes, searched=len(sets.train))
+    (value, asked), (most, _) = share(made, sets.made_features), share(copycat, sets.copycat_features[:COPYCATS])
+    notes, more = list(sets.copy_notes), dict[str, Any]()
+    if value is None:
+        notes.append({"code": "few_places", "fewest": FEWEST_PLACES})
+    else:
+        interval = nearer_interval(value, asked, times)
+        more = {"interval": interval, "least_excess": interval[0] - max(0.5, floor)}
+    return metric(value, floor, most, "nearer to .5", "share", notes=notes, searched=len(sets.train), **more)
 
 
 def _listed(sets: Compared, places: np.ndarray, distance: np.ndarray) -> list[list[Any]]:
@@ -269,7 +304,8 @@ def _utility(sets: Compared, classes: int, steps: int, seed: int) -> dict[str, M
         return found
 
     def right(net: Classifier, part: Labelled) -> float:
-        return float((classify(net, part.pixels) == part.labels).mean())
+        assert part.labels is not None
+        return balanced_accuracy(classify(net, part.pixels), part.labels)
 
     if floor is None or floor.labels is not None:
         kept = _three(lambda part: right(judge, part), sets.pictures)
@@ -277,9 +313,11 @@ def _utility(sets: Compared, classes: int, steps: int, seed: int) -> dict[str, M
     if fresh is not None and fresh.labels is not None and len(fresh) >= FEWEST_TESTED:
         pupil = train_classifier(made.pixels, made.labels, classes, steps=steps, seed=seed)
         value, best = right(pupil, fresh), right(judge, fresh)
+        interval = wilson(value, round(telling(fresh.labels)))
         found["classifier"] = metric(
-            value, best, best, "higher", "accuracy", interval=wilson(value, len(fresh)), n=sets.n, tested=len(fresh)
-        )
+            value, best, best, "higher", "accuracy", interval=interval, n=sets.n, tested=len(fresh),
+            guess=1 / len(np.unique(fresh.labels)),
+        )  # fmt: skip
     return found
 
 
@@ -289,8 +327,7 @@ def _three(call: Callable[[Any], float], parts: tuple[Any, Any | None, Any]) -> 
     return call(made), None if floor is None else call(floor), call(copycat)
 
 
-def wilson(share: float, n: int) -> tuple[float, float]:
-    """The 95 % interval of a share of n (Wilson 1927)."""
-    z = 1.96**2 / n
-    middle, half = (share + z / 2) / (1 + z), (share * (1 - share) * z + z**2 / 4) ** 0.5 / (1 + z)
-    return max(0.0, middle - half), min(1.0, middle + half)
+def least_excess(share: float, n: int, floor: float, m: int) -> float:
+    """The lower end of the 95 % interval of a share of n less another, of m (Newcombe 1998, method 10); above 0, the first is
+    larger, and not by chance."""
+    return share - floor - float(np.hypot(share - wilson(share, n)[0], wilson(floor, m)[1] - floor))

@@ -2,7 +2,8 @@
 
 Lipman et al., "Flow Matching for Generative Modeling" (2023); Liu et al., "Flow Straight and Fast" (2023). Times are drawn
 as a logistic-normal (Esser et al. 2024, equation 19), labels are dropped now and then for classifier-free guidance (Ho and
-Salimans 2022), noise and images of a batch may be paired by optimal transport (Tong et al. 2024, section 3.2).
+Salimans 2022), which may begin late (Kynkäänniemi et al. 2024, "Applying guidance in a limited interval"), noise and images
+of a batch may be paired by optimal transport (Tong et al. 2024, section 3.2).
 
 The network does not begin with nothing: it corrects the velocity that would be the best if each class of images were a
 Gaussian, which is known in closed form.
@@ -30,7 +31,7 @@ class Flow(GenerativeModel):
     """The velocity network `net`, on grids of any size."""
 
     phases: tuple[Phase, ...] = (Phase("velocity", updates="net"),)
-    decodes = encodes = private = True
+    decodes = encodes = inverts = private = True
 
     def __init__(
         self,
@@ -44,12 +45,14 @@ class Flow(GenerativeModel):
         components: int,
         class_drop: float,
         guidance: float,
+        guidance_from: float,
         solver: str,
         solver_steps: int,
     ) -> None:
         super().__init__()
         self.spec, self.coupling, self.class_drop = spec, coupling, class_drop
-        self.guidance, self.solver, self.solver_steps = guidance, solver, solver_steps
+        self.guidance, self.guidance_from = guidance, guidance_from
+        self.solver, self.solver_steps = solver, solver_steps
         if coupling == "ot":
             self.phases = (Phase("velocity", updates="net", mixes_examples=True),)
         channels, *sides = spec.shape
@@ -70,8 +73,8 @@ class Flow(GenerativeModel):
         self.gaussians.fit(batches, ledger)
 
     def draw(self, phase: Phase, batch: Batch) -> Batch:
-        """noise: of the shape of x, standard normal; time: (B,) in (0, 1); label: (B,), `classes` where it is dropped, less and
-        less often: what samples are drawn by is learned last."""
+        """noise: of the shape of x, standard normal; time: (B,) in (0, 1); label: (B,), `classes` where it is dropped, less
+        and less often: what samples are drawn by is learned last."""
         n, device = len(batch), batch.x.device
         noise = torch.randn_like(batch.x)
         if self.coupling == "ot":
@@ -124,8 +127,13 @@ class Flow(GenerativeModel):
             towards = self._velocity(x, time, label)
             if self.guidance == 1 or not self.spec.classes:
                 return towards
+            # Before, what an image will be is still open, and pushing would make images alike. A graph is for all times.
+            before = time < self.guidance_from
+            if not torch.compiler.is_exporting() and bool(before.all()):
+                return towards
             away = self._velocity(x, time, nothing)
-            return away + self.guidance * (towards - away)  # Ho and Salimans, equation 6, with 1 + w = guidance
+            pushed = torch.where(before, 1.0, self.guidance)[:, None, None, None]
+            return away + pushed * (towards - away)  # Ho and Salimans, equation 6, with 1 + w = guidance
 
         return velocity
 

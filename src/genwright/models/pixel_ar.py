@@ -46,6 +46,12 @@ class PixelAR(GenerativeModel):
             known = ", ".join(map(str, DIGITS))
             raise GenwrightError("GW-0202", f"pixel-ar cannot have {levels} levels", f"Choose one of {known}.")
         channels, height, width_of_image = spec.shape
+        if height % patch or width_of_image % patch:
+            raise GenwrightError(
+                "GW-0202",
+                f"Images of {width_of_image} x {height} pixels cannot be parted into squares of {patch} x {patch}",
+                "Choose a --model.patch that divides the side, or another --images.size.",
+            )
         self.levels, self.patch, self.temperature = levels, patch, temperature
         self.sides = (height // patch, width_of_image // patch)
         self.pixels, (self.digits, self.base) = channels * patch**2, DIGITS[levels]

@@ -226,6 +226,7 @@ def _facts(scores: dict[str, Any], facts: dict[str, Any]) -> list[tuple[Words | 
             value = dict(value)
             repairs = [(Words(f"{number}", f"{number}"), note) for number, note in enumerate(value.pop("notes"), 1)]
             groups += [(say("fact.notes"), repairs)] if repairs else []
+            value.pop("skipped", None)  # the notes name these files
         if isinstance(value, Mapping):
             groups.append(
                 (_fact_name(name), [(Words(str(key), str(key)), _fact(entry)) for key, entry in value.items()])

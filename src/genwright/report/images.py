@@ -19,7 +19,7 @@ from genwright.report.words import Words, say
 
 GROUPS = {
     "quality": (
-        "frechet", "kid", "precision", "density", "bits_per_dimension", "nats", "reconstruction_psnr",
+        "frechet", "fid", "kid", "precision", "density", "bits_per_dimension", "nats", "reconstruction_psnr",
         "reconstruction_ssim", "reconstruction_ms_ssim", "codebook_usage", "codebook_perplexity",
     ),
     "diversity": ("recall", "coverage", "class_balance", "cluster_balance", "vendi", "within_class"),
@@ -28,6 +28,7 @@ GROUPS = {
         "near_copies", "near_pixels", "authentic", "nearer_pictures", "recoloured_copies", "exact_pictures", "membership",
     ),
 }  # fmt: skip
+COLUMNS = 10
 WIDE = 640  # pixels that a picture is shown at, at least
 
 
@@ -43,6 +44,8 @@ class Pictures:
     """Samples, and the training picture that each comes nearest to."""
     rebuilt: tuple[np.ndarray, np.ndarray] | None = None
     """Held-out pictures, and what is made of them."""
+    classes: tuple[str, ...] = ()
+    """Names, if gallery and real have equally many places for each, in rows of ten."""
 
 
 def write_image_report(
@@ -77,8 +80,8 @@ def build_image_report(
     log.jsonl, for the curves. `solver_steps`: the Frechet distance of samples by the number of steps of the sampler."""
     shown, features = pictures or Pictures(), scores["features"]
     parts = {
-        "gallery": _shown(None if shown.gallery is None else grid(shown.gallery)),
-        "real": _shown(None if shown.real is None else grid(shown.real)),
+        "gallery": _shown(_gallery(shown.gallery, shown.classes)),
+        "real": _shown(_gallery(shown.real, shown.classes)),
         "nearest": _shown(_above(shown.nearest)),
         "rebuilt": _shown(_above(shown.rebuilt)),
     }
@@ -97,6 +100,7 @@ def build_image_report(
         groups=grouped(scores, GROUPS),
         attacks=attack_sentences(scores["metrics"]),
         features=say("pictures.features", name=features["name"], sha256=features["sha256"], n=f"{features['n']:,}"),
+        classes=_classes(shown),
         privacy=say("pictures.private" if parts["nearest"] else "pictures.no_training"),
         distances=_distances(scores),
         losses=losses,
@@ -114,11 +118,24 @@ def _distances(scores: dict[str, Any]) -> Words | None:
     return say("pictures.distances", least=f"{scores['nearest'][0][2]:.3g}", limit=f"{limit:.3g}")
 
 
+def _gallery(pictures: np.ndarray | None, classes: tuple[str, ...]) -> np.ndarray | None:
+    return None if pictures is None else grid(pictures, columns=COLUMNS if classes else 0)
+
+
+def _classes(shown: Pictures) -> Words | None:
+    """Which classes the gallery shows, and how many pictures of each."""
+    if shown.gallery is None or not shown.classes:
+        return None
+    each, names = len(shown.gallery) // len(shown.classes), shown.classes
+    english, chinese = (say("pictures.classes", each=each, names=sign.join(names)) for sign in (", ", "、"))
+    return Words(english.en, chinese.zh)
+
+
 def _above(pair: tuple[np.ndarray, np.ndarray] | None) -> np.ndarray | None:
     """Rows of ten: the first ones above the second ones."""
     if pair is None or not len(pair[0]):
         return None
-    columns = min(10, len(pair[0]))
+    columns = min(COLUMNS, len(pair[0]))
     rows = [part[at : at + columns] for at in range(0, len(pair[0]) // columns * columns, columns) for part in pair]
     return grid(np.concatenate(rows), columns=columns)
 

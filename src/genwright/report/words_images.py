@@ -11,6 +11,12 @@ IMAGES: dict[str, tuple[str, str]] = {
         "Squared Fréchet distance of normal distributions fitted to features of training and synthetic pictures (Heusel et al. 2017, equation 6), on the features named beside it; not comparable with an Inception FID, nor with other features, nor with another n. Graded by how far it exceeds the floor, as a part of the spread (total variance) of real pictures: at most 2 % good, 12 % fair.",
         "对训练图片与合成图片的特征各拟合正态分布，取弗雷歇距离的平方（Heusel 等 2017，式 6），特征名称见旁注；不能与 Inception FID、其他特征或其他 n 的数值相比。按超出真实参照的部分占真实图片离散程度（总方差）的比例评级：不超过 2 % 良好，12 % 尚可。",
     ),
+    "fid.name": ("FID (Inception)", "FID（Inception）"),
+    "fid.meaning": ("The Fréchet distance by which papers compare; lower is better.", "论文中用于比较的弗雷歇距离；越低越好。"),
+    "fid.definition": (
+        "Fréchet Inception distance (Heusel et al. 2017): as the Fréchet distance, on the 2,048 features of Inception v3 with the weights that you pointed to, pictures resized as pytorch-fid does. Published values take 50,000 samples and often all training pictures; with fewer the value is larger, as the floor shows. Not graded.",
+        "弗雷歇 Inception 距离（Heusel 等 2017）：定义同弗雷歇距离，使用您指定权重的 Inception v3 的 2,048 维特征，图片缩放方式同 pytorch-fid。已发表的数值取 50,000 个样本，常与全部训练图片比较；数量较少时数值偏大，可由真实参照看出。不评级。",
+    ),
     "kid.name": ("Kernel distance × 1000", "核距离 × 1000"),
     "kid.meaning": ("The same without a bias at few pictures; around 0 for equal distributions.", "含义相同，但图片少时也无偏；分布相同时在 0 附近。"),
     "kid.definition": (
@@ -19,7 +25,10 @@ IMAGES: dict[str, tuple[str, str]] = {
     ),
     "precision.name": ("Precision", "精确率"),
     "precision.meaning": ("Share of samples that look like real pictures.", "看起来像真实图片的样本占比。"),
-    "precision.definition": ("Share of samples within the 5-neighbour ball of some training picture (Kynkäänniemi et al. 2019).", "落在某张训练图片第 5 近邻球内的样本占比（Kynkäänniemi 等 2019）。"),
+    "precision.definition": (
+        "Share of samples within the 5-neighbour ball of some training picture (Kynkäänniemi et al. 2019). Precision, density and recall are not graded on untrained features, nor where pictures are no more than features: a few far pictures then have balls that hold noise too.",
+        "落在某张训练图片第 5 近邻球内的样本占比（Kynkäänniemi 等 2019）。特征未经训练，或图片不多于特征数时，精确率、密度和召回率不评级：少数离群图片的球大到连噪声也包含在内。",
+    ),
     "recall.name": ("Recall", "召回率"),
     "recall.meaning": ("Share of real pictures that the model could have made.", "模型有可能画出的真实图片占比。"),
     "recall.definition": ("Share of training pictures within the 5-neighbour ball of some sample (Kynkäänniemi et al. 2019).", "落在某个样本第 5 近邻球内的训练图片占比（Kynkäänniemi 等 2019）。"),
@@ -48,13 +57,13 @@ IMAGES: dict[str, tuple[str, str]] = {
         "同类 500 个随机对的 MS-SSIM 平均（Odena 等 2017）；没有标签时取任意两张。",
     ),
     "class_kept.name": ("Label kept", "标签一致"),
-    "class_kept.meaning": ("Share of samples that a classifier sees as the class they were made for.", "被分类器判为其目标类别的样本占比。"),
-    "class_kept.definition": ("Accuracy on samples of a classifier trained on as many real pictures.", "用同样多真实图片训练的分类器在样本上的准确率。"),
+    "class_kept.meaning": ("Share of samples that a classifier sees as the class they were made for, mean over the classes.", "被分类器判为其目标类别的样本占比，对各类别取平均。"),
+    "class_kept.definition": ("Balanced accuracy (mean over classes) on samples of a classifier trained on as many real pictures.", "用同样多真实图片训练的分类器在样本上的平衡准确率（对各类别取平均）。"),
     "classifier.name": ("Classifier trained on samples", "用样本训练的分类器"),
-    "classifier.meaning": ("Accuracy on real held-out pictures of a classifier that saw only samples.", "只看过样本的分类器在真实留出图片上的准确率。"),
+    "classifier.meaning": ("Accuracy on real held-out pictures, mean over the classes, of a classifier that saw only samples.", "只看过样本的分类器在真实留出图片上的准确率，对各类别取平均。"),
     "classifier.definition": (
-        "Classification accuracy score (Ravuri and Vinyals 2019): the same small network, the same number of steps and of pictures; floor and copycat: trained on real training pictures.",
-        "分类准确率分数（Ravuri 与 Vinyals 2019）：同一小网络、同样步数、同样多的图片；两个参照均用真实训练图片训练。",
+        "Classification accuracy score (Ravuri and Vinyals 2019): the same small network, the same number of steps and of pictures; floor and copycat: trained on real training pictures. Departs: accuracy is balanced, the mean over the classes of the share of each that is told right, so that naming the largest class always is worth 1 / classes. Graded by what is lost to the floor: at most .02 and a tenth of what the floor is above guessing good, .1 and four tenths fair.",
+        "分类准确率分数（Ravuri 与 Vinyals 2019）：同一小网络、同样步数、同样多的图片；两个参照均用真实训练图片训练。不同之处：采用平衡准确率，即各类别判对比例的平均，因此总是猜最大类别只得 1 / 类别数。按比真实参照少多少评级：不超过 0.02 且不超过其高出瞎猜部分的十分之一为良好，0.1 且十分之四为尚可。",
     ),
     "bits_per_dimension.name": ("Bits per pixel value", "每像素值比特数"),
     "bits_per_dimension.meaning": ("What the model needs to describe a held-out picture; lower is better.", "模型描述一张留出图片所需的比特数；越低越好。"),
@@ -73,13 +82,16 @@ IMAGES: dict[str, tuple[str, str]] = {
     ),
     "codebook_usage.name": ("Codebook in use", "码本使用率"),
     "codebook_usage.meaning": ("Share of the codes that training pictures use.", "训练图片用到的码占比。"),
-    "codebook_usage.definition": ("Codes that occur in training pictures, divided by all codes.", "训练图片中出现过的码除以全部码。"),
+    "codebook_usage.definition": (
+        "Codes that occur in random training pictures, 500 at most, divided by all codes.",
+        "随机抽取至多 500 张训练图片，其中出现过的码除以全部码。",
+    ),
     "nats.name": ("Nats per picture", "每张图片的奈特数"),
     "nats.meaning": ("What the model needs to describe a whole held-out picture; lower is better.", "模型描述一整张留出图片所需的奈特数；越低越好。"),
     "nats.definition": ("Negative log-likelihood (or its bound) of held-out pictures in nats; grey pictures as bits are drawn by their brightness (Salakhutdinov and Murray 2008).", "留出图片的负对数似然（或其界），以奈特计；二值图按亮度随机抽取（Salakhutdinov 与 Murray 2008）。"),
     "codebook_perplexity.name": ("Codebook perplexity", "码本困惑度"),
     "codebook_perplexity.meaning": ("Effective number of codes in use.", "有效使用的码数。"),
-    "codebook_perplexity.definition": ("Exponential of the entropy of the shares of codes in held-out pictures.", "留出图片中各码占比的熵取指数。"),
+    "codebook_perplexity.definition": ("Exponential of the entropy of the shares of codes in the same training pictures.", "同样这些训练图片中各码占比的熵取指数。"),
     "reconstruction_ms_ssim.name": ("Reconstruction MS-SSIM", "重建 MS-SSIM"),
     "reconstruction_ms_ssim.meaning": ("The same at several scales; 1 is perfect.", "同上，在多个尺度上衡量；1 为完美。"),
     "reconstruction_ms_ssim.definition": ("Multi-scale structural similarity (Wang et al. 2003), as many scales as the pictures have room for.", "多尺度结构相似度（Wang 等 2003），尺度数以图片能容纳为限。"),
@@ -89,8 +101,8 @@ IMAGES: dict[str, tuple[str, str]] = {
         "同上，直接在像素上而不在特征上衡量。",
     ),
     "near_pixels.definition": (
-        "Root mean square difference of 16 × 16 cells to the nearest training picture, against the 1st percentile of held-out pictures.",
-        "16 × 16 格均值到最近训练图片的均方根差，与留出图片的第 1 百分位相比。",
+        "Root mean square difference of 16 × 16 cells to the nearest training picture, against the 1st percentile of held-out pictures, or of training pictures beside the others where few are held out.",
+        "16 × 16 格均值到最近训练图片的均方根差，与留出图片的第 1 百分位相比；留出图片少时，与训练图片彼此比较的第 1 百分位相比。",
     ),
     "nearer_pictures.name": ("Nearer to training pictures", "更接近训练图片"),
     "nearer_pictures.meaning": (
@@ -104,8 +116,8 @@ IMAGES: dict[str, tuple[str, str]] = {
     "near_copies.name": ("Near-copies", "近似复制"),
     "near_copies.meaning": ("Share of samples nearer to a training picture than 99 % of fresh real pictures are.", "比 99 % 的新真实图片更接近某张训练图片的样本占比。"),
     "near_copies.definition": (
-        "Distance to the nearest training picture in features, against the 1st percentile of that of held-out pictures; floor: each half of the held-out pictures against the limit of the other.",
-        "特征空间中到最近训练图片的距离，与留出图片该距离的第 1 百分位相比；真实参照：留出图片的两半互为对照。",
+        "Distance to the nearest training picture in features, against the 1st percentile of that of held-out pictures; floor: each half of the held-out pictures against the limit of the other. With fewer than 200 held-out pictures, training pictures stand in for them, one of each group of near-copies, beside those of other groups. Counts as more than the floor only where the interval of the difference rules out chance (Newcombe 1998, at 95 % for the three shares of copies together).",
+        "特征空间中到最近训练图片的距离，与留出图片该距离的第 1 百分位相比；真实参照：留出图片的两半互为对照。留出图片少于 200 张时由训练图片代替：每组近似图片取一张，与其他组的图片比较。只有差值的区间排除偶然性时才算高于真实参照（Newcombe 1998，三项复制占比合计 95 %）。",
     ),
     "authentic.name": ("Authentic", "原创"),
     "authentic.meaning": (
@@ -139,6 +151,10 @@ IMAGES: dict[str, tuple[str, str]] = {
     ),
     "pictures.gallery": ("Samples", "样本"),
     "pictures.gallery_intro": ("Drawn at random, not chosen; where there are classes, in their order.", "随机抽取，未经挑选；有类别时按类别排列。"),
+    "pictures.classes": (
+        "{each} of each class, ten in a row, white where there are fewer; the classes: {names}.",
+        "每类 {each} 张，每行十张，不足处留白；类别依次为：{names}。",
+    ),
     "pictures.nearest": ("Does it copy?", "是否照抄？"),
     "pictures.nearest_intro": (
         "Samples that come nearest to a training picture (above), nearest first, and that picture (below). These are real training pictures, the only ones on this page: do not pass it on where they may not be shown.",
@@ -155,6 +171,10 @@ IMAGES: dict[str, tuple[str, str]] = {
     ),
     "note.few_images": ("Measured on {n} pictures each: such distances grow as pictures get fewer; compare equal numbers only.", "各用 {n} 张图片测得：图片越少此类距离越大；只可比较相同数量。"),
     "note.measured_on": ("{name}, weights {sha256}, n = {n}.", "{name}，权重 {sha256}，n = {n}。"),
+    "note.other_weights": (
+        "The weights are not the usual ones (SHA-256 {usual}…): do not compare with published values.",
+        "权重不是通常的那一份（SHA-256 {usual}…）：请勿与已发表的数值比较。",
+    ),
     "note.weak_features": (
         "These features come from an untrained network: they order models, and see little of meaning. The extra “features” brings better ones.",
         "这些特征来自未训练的网络：可用于排序，但看不到多少含义。可安装附加组件“features”以获得更好的特征。",
@@ -163,7 +183,20 @@ IMAGES: dict[str, tuple[str, str]] = {
         "{n} pictures are no more than there are features ({width}): chance is a large part of the distance, and of its floor alike.",
         "{n} 张图片不多于特征数（{width}）：距离及其真实参照中偶然成分都很大。",
     ),
+    "note.of_training": ("Measured on {n} training pictures.", "在 {n} 张训练图片上测得。"),
+    "note.inverts": (
+        "Not measured: this model decodes by undoing what encodes, whatever it has learned, so a reconstruction says nothing of it.",
+        "未测：该模型的解码只是编码的逆运算，与学到什么无关，因此重建说明不了模型的好坏。",
+    ),
     "note.few_fresh": ("At least {fewest} held-out pictures are needed.", "至少需要 {fewest} 张留出图片。"),
+    "note.stand_ins": (
+        "Only {holdout} pictures are held out: what is near was learned from {training} training pictures, each beside the others without its near-copies.",
+        "只有 {holdout} 张留出图片：“接近”的界限由 {training} 张训练图片得出，每张与除去其近似图片后的其余训练图片比较。",
+    ),
+    "note.few_to_learn": (
+        "It takes {fewest} held-out pictures, or {stand_ins} training pictures that are no near-copies of one another, to learn what is near; there are {holdout} and {training}.",
+        "要得出“接近”的界限，需要 {fewest} 张留出图片，或 {stand_ins} 张互不近似的训练图片；现有 {holdout} 张和 {training} 张。",
+    ),
     "note.floor_halves": (
         "Only {holdout} pictures are held out: the floor is one half of the training pictures against the other.",
         "只有 {holdout} 张留出图片：真实参照由训练图片的一半与另一半比较得到。",
@@ -198,7 +231,11 @@ IMAGES: dict[str, tuple[str, str]] = {
         "There are no labels to learn, or too few held-out pictures to test on.",
         "没有可学的标签，或留出图片太少而无法测试。",
     ),
-    "teach.numbers": (" (accuracy {value}, from real pictures {floor}).", "（准确率 {value}，用真实图片 {floor}）。"),
+    "teach.hard": (
+        "It cannot be said: from real pictures too the classifier learns next to nothing (balanced accuracy {floor}).",
+        "无法判断：即使用真实图片，分类器也几乎学不到什么（平衡准确率 {floor}）。",
+    ),
+    "teach.numbers": (" (balanced accuracy {value}, from real pictures {floor}).", "（平衡准确率 {value}，用真实图片 {floor}）。"),
     "pictures.membership.definition": (
         "Training pictures against as many held-out ones, scored by the density of samples around each over that of other held-out pictures (nearest neighbour by features; DOMIAS, van Breugel et al. 2023). DeLong interval. Copycat: all training pictures that are searched.",
         "训练图片与同样多的留出图片，按周围样本的密度与其他留出图片的密度之比打分（特征空间的最近邻；DOMIAS，van Breugel 等 2023）。DeLong 区间。照抄参照：所有被查找的训练图片。",
@@ -208,6 +245,10 @@ IMAGES: dict[str, tuple[str, str]] = {
     "own.fair": ("Some samples come near to training pictures; look at the pairs below", "有些样本接近训练图片；请看下面的对照"),
     "own.poor": ("Samples copy training pictures", "样本复制了训练图片"),
     "own.unknown": ("It cannot be said without held-out pictures.", "没有留出图片，无法判断。"),
+    "own.few": (
+        "It cannot be said from so few pictures: {holdout} held-out ones (it takes {fewest}), and {training} training pictures that are no near-copies of one another (or {stand_ins}).",
+        "图片太少，无法判断：留出图片 {holdout} 张（需要 {fewest} 张），互不近似的训练图片 {training} 张（或需要 {stand_ins} 张）。",
+    ),
     "own.numbers": (
         ": near-copies {near} % (fresh real pictures {near_floor} %), look-alikes {alike} % ({alike_floor} %), exact copies {exact} %.",
         "：近似复制 {near} %（新的真实图片 {near_floor} %），相似复制 {alike} %（{alike_floor} %），完全相同 {exact} %。",
@@ -233,8 +274,8 @@ IMAGES: dict[str, tuple[str, str]] = {
         "本页不展示任何训练图片；若有真实图片，均为留出图片。",
     ),
     "pictures.distances": (
-        "The nearest pair is {least} apart in features; one held-out picture in a hundred comes within {limit}.",
-        "最近的一对在特征空间中相距 {least}；每百张留出图片中有一张在 {limit} 以内。",
+        "The nearest pair is {least} apart in features; one fresh real picture in a hundred comes within {limit}.",
+        "最近的一对在特征空间中相距 {least}；每百张新的真实图片中有一张在 {limit} 以内。",
     ),
     "pictures.steps_intro": (
         "The same model and noise with more or fewer steps of the sampler.",

@@ -30,6 +30,7 @@ from genwright.training.private import Private
 from genwright.training.ranks import ALONE, Ranks
 from genwright.training.stop import Interrupted, Stop
 
+SELECTION = "selection"  # in the log: the score by which a snapshot is picked, at each look; lower is better
 SKIPS_BEFORE_ROLLBACK = 5
 ROLLBACKS_BEFORE_DIAGNOSIS = 3
 TIMED_AT = (0.1, 0.3, 0.5, 0.7, 0.9)
@@ -153,12 +154,13 @@ class Loop:
                     self._skip()
                     continue
                 self.counters.seconds += time.monotonic() - started
-                report(self.step, steps, losses)
-                stopping, over = self.ranks.any(stop.requested, budget.exhausted())
+                (over,) = self.ranks.any(budget.exhausted())
                 cut = over and self.step < steps
                 last = cut or self.step == steps or not self._may_go_on()
                 if not self.private and (last or self._looks()):
-                    self._select(steps)
+                    losses |= self._select(steps)
+                report(self.step, steps, losses)
+                (stopping,) = self.ranks.any(stop.requested)
                 if self.step % self.settings.checkpoint_every == 0 or last or stopping:
                     self._save()
                     if self.watch and self.ranks.leads and not stopping:
@@ -277,17 +279,19 @@ class Loop:
         for target, source in zip(self.average.buffers(), self.model.buffers(), strict=True):
             target.copy_(source)
 
-    def _select(self, steps: int) -> None:
-        """Remember the averaged weights if they do best on the validation slice so far (or if nothing can be said)."""
+    def _select(self, steps: int) -> dict[str, float]:
+        """Remember the averaged weights if they do best on the validation slice so far (or if nothing can be said); for the
+        log, how well they do."""
         if not self.ranks.leads:
-            return
+            return {}
         loss = self._judged() if self.model.selects_by == SAMPLES else self.validate(steps)
         if not math.isfinite(loss):
-            return
+            return {}
         self.counters.last_loss = loss
         if loss <= self.counters.best_loss:
             self.counters.best_loss, self.counters.best_step = loss, self.step
             self.best = {name: value.clone() for name, value in _moving(self.average).items()}
+        return {SELECTION: loss}
 
     def _judged(self) -> float:
         return self.judge(self.average.eval()) if self.judge else math.nan
