@@ -154,6 +154,7 @@ class Sample:
         "",
         "flow: how far images are pushed towards their label, such as 1.5; gpt: texts towards --where; empty: as trained",
     )
+    guidance_from: str = setting("", "flow: time from which on, noise 0, images 1; empty: as trained")
     solver: str = setting("", "flow: heun, euler or adaptive; empty: as trained")
     solver_steps: str = setting("", "flow: steps of the solver; empty: as trained")
     truncation: str = setting("", "gan, pggan: below 1, safer and more alike; empty: as trained")

@@ -16,7 +16,8 @@ from genwright.errors import GenwrightError
 from genwright.progress import Progress
 
 SAMPLER = (
-    "guidance", "solver", "solver_steps", "truncation", "temperature", "length", "top_k", "top_p", "min_p", "repetition",
+    "guidance", "guidance_from", "solver", "solver_steps", "truncation", "temperature", "length", "top_k", "top_p", "min_p",
+    "repetition",
 )  # fmt: skip
 INVERTS = (
     "this model decodes by undoing what encodes, whatever it has learned: these numbers tell how exact its solver is, and "

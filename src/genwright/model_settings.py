@@ -128,7 +128,11 @@ class FlowSettings:
         at_sampling=True,
     )
     guidance_from: float = setting(
-        0.0, "time from which on they are pushed, on the way from noise (0) to images (1)", low=0, high=1
+        0.0,
+        "time from which on they are pushed, on the way from noise (0) to images (1)",
+        low=0,
+        high=1,
+        at_sampling=True,
     )
     solver: str = setting("heun", "how the flow is integrated", choices=("heun", "euler", "adaptive"), at_sampling=True)
     solver_steps: int = setting(
