@@ -132,6 +132,15 @@ def test_each_of_several_conditions_counts() -> None:
     assert "coin" in kept["notes"][0]["each"]
 
 
+def test_membership_is_not_asked_where_held_out_texts_are_of_another_kind() -> None:
+    """As the end of a book: an attack would find the kind of text, not who was trained on."""
+    other = [text.replace("e", "ø").replace("the", "þe") for text in HELD]
+    scores = score_texts(Texts(TRAIN), Texts(other), Texts(FRESH), effort="quick")
+    entry = scores["metrics"]["membership"]
+    assert (entry["value"], entry["notes"][0]["code"]) == (None, "held_apart")
+    assert score(FRESH)["metrics"]["membership"]["value"] is not None
+
+
 def test_a_loss_stands_beside_that_of_the_ngram_model() -> None:
     nats = {"nats": 2.0, "nats_per_character": 0.5, "perplexity": 7.39, "bits_per_byte": 0.72}
     given = {name: metric(value, None, None, "lower", "") for name, value in nats.items()}

@@ -28,7 +28,7 @@ HOSTILE = (
 WORDS = [f"{a}{b}" for a in ("ta", "ro", "mi", "su", "len") for b in ("ka", "do", "ri", "ven", "po", "lus")]
 NOTES = (
     "no_held_texts", "floor_halves", "cut_texts", "few_texts", "measured_on", "few_for_features", "few_judged",
-    "searched_part", "floor_other_answers", "one_answer", "floor_ngram", "by_condition",
+    "searched_part", "floor_other_answers", "one_answer", "floor_ngram", "by_condition", "held_apart",
 )  # fmt: skip
 
 

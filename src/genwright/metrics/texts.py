@@ -26,7 +26,7 @@ from genwright.metrics.text_scores import (
 )
 from genwright.metrics.text_sets import EFFORTS, Compared, Responses, Texts, check_texts
 from genwright.metrics.values import Metric
-from genwright.metrics.vector_attacks import of_texts
+from genwright.metrics.vector_attacks import held_apart, not_comparable, of_texts
 
 STAGES = ("embedding", "distances", "diversity", "copies", "likelihood", "conditions")
 TEXT_ORDER = (
@@ -81,7 +81,8 @@ def score_texts(
     metrics |= diversity(sets, limit.paired)
     clock.start("copies")
     copied, spans = copies(sets)
-    metrics["membership"] = of_texts(sets, weighted, seed)
+    apart = held_apart(sets, weighted, metrics["judge"]["floor"], seed)
+    metrics["membership"] = of_texts(sets, weighted, seed) if apart is None else not_comparable(apart)
     clock.start("likelihood")
     predictability, baselines = likelihood(sets, limit)
     metrics |= copied | predictability | beside_ngram(likelihoods or {}, baselines)

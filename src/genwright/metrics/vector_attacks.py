@@ -17,13 +17,14 @@ from genwright.metrics import image_sets, text_sets
 from genwright.metrics.attacks import membership_metric
 from genwright.metrics.image_distances import nearest
 from genwright.metrics.membership import FEWEST, Floats, Game, played
-from genwright.metrics.text_distance import Weighted
-from genwright.metrics.values import Metric
+from genwright.metrics.text_distance import Weighted, judge
+from genwright.metrics.values import Metric, metric
 
 MOST_TARGETS = 3_000
 DIRECTIONS = 256  # that TF-IDF rows are looked at along
 BLOCK = 1_000  # texts seen at once
 STAGE = 37
+APART = 0.65  # AUC of a classifier between training and held-out texts, from which on they are of two kinds
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,25 @@ def of_texts(sets: text_sets.Compared, weighted: Weighted, seed: int) -> Metric:
 
     fresh = None if sets.fresh is None else seen(sets.fresh)
     return _metric(seen(sets.known), fresh, seen(sets.made), seed, text_sets.NO_HELD_TEXTS)
+
+
+def held_apart(sets: text_sets.Compared, weighted: Weighted, told: float | None, seed: int) -> float | None:
+    """How well a classifier tells held-out texts from training texts (AUC), where that is so well that the two are not of one
+    kind, as the end of a book is not of its beginning: an attack would find the kind, not who was trained on. Else None.
+
+    `told`: what the judge of samples found of the floor, where that is of held-out texts.
+    """
+    if not sets.held_floor:
+        few = sets.fresh.take(np.arange(min(len(sets.fresh), sets.n))) if sets.fresh is not None else None
+        found = None if few is None else judge(weighted(sets.reference.texts), weighted(few.texts), seed=seed)
+        told = None if found is None else found.value
+    return told if told is not None and told > APART else None
+
+
+def not_comparable(apart: float) -> Metric:
+    """Membership that was not asked, and why."""
+    notes = [{"code": "held_apart", "auc": f"{apart:.2f}"}]
+    return metric(None, None, None, "nearer to .5", "AUC", notes=notes)
 
 
 def _metric(train: Vectors, fresh: Vectors | None, made: Vectors, seed: int, none_held: dict[str, Any]) -> Metric:

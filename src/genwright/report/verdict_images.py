@@ -129,7 +129,10 @@ def _own(metrics: dict[str, Any]) -> Judgement:
     attacks = attack_warning({name: metrics[name] for name in ("membership",) if name in metrics})
     learned = _note(near, "stand_ins")
     how = [say("note.stand_ins", **learned)] if learned else []
-    return Judgement("own", found, join(glue(say(f"own.{found}"), say("own.numbers", **shares)), *how, *attacks))
+    copied = worst(*(_graded(name, metrics[name]) for name in names if name in metrics and name != "membership"))
+    known = copied == "good" and found in ("fair", "poor")  # what is at fault then is the attack alone
+    statement = say("own.known" if known else f"own.{found}")
+    return Judgement("own", found, join(glue(statement, say("own.numbers", **shares)), *how, *attacks))
 
 
 def _note(metric: dict[str, Any], code: str) -> dict[str, Any]:

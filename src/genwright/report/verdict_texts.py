@@ -158,13 +158,15 @@ def _predicts(metrics: dict[str, Any], baselines: dict[str, Any] | None) -> Judg
 def _own(metrics: dict[str, Any]) -> Judgement:
     """The worst of all: privacy is lost at the weakest point."""
     copies = ("copied_8", "copied_16", "copied_32", "near_copies", "longest_copy", "exact_texts")
-    found = _worst(metrics, *copies, "membership", "exposure")
+    copied, found = _worst(metrics, *copies), _worst(metrics, *copies, "membership", "exposure")
     lacking = metrics["longest_copy"]["floor"] is None
     shown = _shown(metrics, {"longest": "longest_copy"}, digits=0)
     shown |= _shown(metrics, {"copied": "copied_8", "exact": "exact_texts"}, times=100, digits=1)
     attacks = attack_warning({name: metrics[name] for name in ("membership",) if name in metrics})
     numbers = say("texts.own.numbers", **shown)
     planted = [_remembered(metrics["exposure"])] if "exposure" in metrics else []
+    if copied == "good" and found in ("fair", "poor"):
+        return Judgement("texts.own", found, join(glue(say("texts.own.known"), numbers), *planted, *attacks))
     return _judgement("own", "unknown" if lacking and found == "good" else found, numbers, *planted, *attacks)
 
 

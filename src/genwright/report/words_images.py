@@ -244,6 +244,7 @@ IMAGES: dict[str, tuple[str, str]] = {
     "own.good": ("The samples come no nearer to training pictures than fresh real pictures do", "样本与训练图片的接近程度不超过新的真实图片"),
     "own.fair": ("Some samples come near to training pictures; look at the pairs below", "有些样本接近训练图片；请看下面的对照"),
     "own.poor": ("Samples copy training pictures", "样本复制了训练图片"),
+    "own.known": ("The samples copy no picture, but tell more of training pictures than of others", "样本没有复制图片，但透露的训练图片信息多于其他图片"),
     "own.unknown": ("It cannot be said without held-out pictures.", "没有留出图片，无法判断。"),
     "own.few": (
         "It cannot be said from so few pictures: {holdout} held-out ones (it takes {fewest}), and {training} training pictures that are no near-copies of one another (or {stand_ins}).",

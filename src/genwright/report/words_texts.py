@@ -144,6 +144,10 @@ NOTES: dict[str, tuple[str, str]] = {
     "note.searched_part": ("Searched {searched} of {of} training texts: copies of others are not seen.", "只搜索了 {of} 篇训练文本中的 {searched} 篇：看不到对其他文本的照抄。"),
     "note.floor_other_answers": ("Floor: the real answer to another prompt, which has the language and not the matter; copycat: the training answer most like the real one.", "真实参照：对另一提示的真实回答，语言相同而内容不同；照抄参照：与真实回答最相似的训练回答。"),
     "note.floor_ngram": ("Floor: an n-gram model of {order} characters of the training texts.", "参照：训练文本的 {order} 字符 n 元模型。"),
+    "note.held_apart": (
+        "Held-out texts differ from training texts in kind (a classifier tells them apart, AUC {auc}), as the end of a book from its beginning: an attack would find that.",
+        "留出文本与训练文本本身就不同类（分类器区分二者的 AUC 为 {auc}），如同一本书的结尾与开头：攻击只会发现这一点。",
+    ),
     "note.by_condition": ("Mean over the conditions (floor in brackets): {each}.", "各条件的平均（括号内为真实参照）：{each}。"),
     "note.one_answer": ("There is one answer only, so no other one to be the floor.", "只有一条回答，没有另一条可作真实参照。"),
 }  # fmt: skip
@@ -187,6 +191,7 @@ VERDICTS: dict[str, tuple[str, str]] = {
     "own.good": ("The samples share no more with training texts than fresh real texts do", "样本与训练文本的相同之处不多于新的真实文本"),
     "own.fair": ("Some samples share more with training texts than they should; look at the copies below", "有些样本与训练文本的相同之处偏多；请看下面的照抄"),
     "own.poor": ("Samples copy training texts", "样本照抄了训练文本"),
+    "own.known": ("The samples copy no text, but the model knows training texts better than it should", "样本没有照抄文本，但模型对训练文本的了解超出应有程度"),
     "own.unknown": ("It cannot be said without held-out texts.", "没有留出文本，无法判断。"),
     "own.planted": (
         "Of {n} planted texts {flagged} are remembered; the best {bits} bits better than chance.",
