@@ -109,7 +109,8 @@ def test_the_verb_fixes_the_sampler(tmp_path, capsys):
     assert "label" not in said
     file = onnx.load(flow.folder / "model.onnx")
     says = {entry.key: entry.value for entry in file.metadata_props}
-    assert json.loads(says["sampler"]) == {"guidance": 1.1, "solver": "euler", "solver_steps": 3}
+    settings = {"guidance": 1.1, "guidance_from": 0.0, "solver": "euler", "solver_steps": 3}
+    assert json.loads(says["sampler"]) == settings
     with pytest.raises(GenwrightError, match=r"GW-0405.*heun"):
         export.export_run(flow, tmp_path / "x.onnx", solver="adaptive")
 
