@@ -251,6 +251,7 @@ private_flow = _private_follow(
         "model.width": 32,
         "model.components": 64,
         "model.guidance": 1.4,
+        "model.guidance_from": 0.0,
         "privacy.preparation": 0.3,
     }
 )

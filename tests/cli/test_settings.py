@@ -6,6 +6,7 @@ import pytest
 
 from genwright import cli, config, settings
 from genwright.errors import GenwrightError
+from genwright.given import complete
 from genwright.model_presets import Extent
 from genwright.models import MODELS
 
@@ -133,3 +134,13 @@ def test_the_documentation_lists_every_setting():
     assert page == settings.documentation(), (
         "docs/settings.md is stale: python -m genwright.settings > docs/settings.md"
     )
+
+
+@pytest.mark.parametrize(
+    ("epsilon", "images", "wanted"),
+    [(0, 60_000, (64, 1.3, 0.4)), (0, 5_000, (0, 1.1, 0.0)), (10, 60_000, (64, 1.4, 0.0)), (10, 5_000, (64, 1.4, 0.0))],
+)
+def test_flow_is_pushed_late_with_many_images_and_never_so_under_a_guarantee(epsilon, images, wanted):
+    given = complete("digits.zip", {"model": "flow", "epsilon": epsilon})
+    model = settings.build(given, Extent(images, images * 784)).model
+    assert (model.components, model.guidance, model.guidance_from) == wanted
