@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from genwright import settings as settings_layer
+from genwright.card import FLOOR_OF_COSTS
 from genwright.data.image_writers import thumbnail
 from genwright.errors import GenwrightError, did_you_mean
 from genwright.folder import next_free, write_text
@@ -131,6 +132,9 @@ def table(runs: Sequence[Run]) -> Comparison:
         rows.append(("epsilon spent", *map(_number, spent), "-", "-", "lower"))
     notes = {
         **_measuring(reports, names),
+        FLOOR_OF_COSTS[0].lower() + FLOOR_OF_COSTS[1:]: any(
+            "nats_per_character" in report["metrics"] for report in reports
+        ),
         "the runs do not share one hold-out; floors differ.": len(prints) > 1,
         "epsilon is at another delta, or for another unit.": len({(g["delta"], g["unit"]) for g in guarantees if g})
         > 1,

@@ -97,6 +97,8 @@ def test_the_report_has_every_number_beside_its_floor(conditional):
     assert scores["baselines"]["ngram"]["bits_per_byte"] > 0
     assert "<html" in (conditional.folder / "report.html").read_text()
     assert "theme" in (conditional.folder / "card.md").read_text()
+    assert "cost an n-gram model" in (conditional.folder / "card.md").read_text()
+    assert "cost an n-gram model" in genwright.compare(conditional).note
 
 
 def test_the_models_own_likelihood_is_that_of_each_document_alone(conditional):
