@@ -39,6 +39,7 @@ check: setup
 bench: setup
 	$(BIN)/python benchmarks/tables.py
 	$(BIN)/python benchmarks/conditions.py
+	$(BIN)/python benchmarks/rules.py
 	$(BIN)/python benchmarks/large_table.py
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/text_speed.py

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from machine import machine
-from regression import OURS, regressions
+from regression import OURS, keep, places
 
 ROOT = Path(__file__).parents[1]
 HERE, BUILD, KEPT = ROOT / "benchmarks" / "peers", ROOT / "build", ROOT / "benchmarks" / "results" / "peers.json"
@@ -188,32 +188,13 @@ def main() -> None:
                     going.write_text(json.dumps(found, indent=1) + "\n")
                     print(json.dumps(found["results"][-1]), flush=True)
     print(shown(found["results"]))
-    sys.exit(keep(found))
+    sys.exit(keep(found, KEPT))
 
 
 def our_seconds(found: dict[str, Any], table: str, seed: int) -> float | None:
     """What Genwright took on the same rows; None if it was not run before."""
     rows = [row for row in found["results"] if (row["table"], row["peer"], row["seed"]) == (table, OURS, seed)]
     return rows[0].get("seconds") if rows else None
-
-
-def keep(found: dict[str, Any]) -> int:
-    """Puts the table among the results, unless it has fallen behind the one that is there or lacks some of it; exit code."""
-    before = json.loads(KEPT.read_text()) if KEPT.exists() else {"machine": found["machine"], "results": []}
-    worse = regressions(found, before)
-    for sentence in worse:
-        print(f"Behind {KEPT.name}: {sentence}")
-    if places(before) <= places(found):
-        if not worse:
-            KEPT.write_text(json.dumps(found, indent=1) + "\n")
-    else:
-        print(f"{KEPT.name} has more tables, generators or seeds, and is left as it is")
-    return 1 if worse else 0
-
-
-def places(found: dict[str, Any]) -> set[tuple[str, str, int]]:
-    """What was measured: table, generator, seed."""
-    return {(row["table"], row["peer"], row["seed"]) for row in found["results"]}
 
 
 if __name__ == "__main__":

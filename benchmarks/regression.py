@@ -1,4 +1,5 @@
-"""Whether Genwright's rows of a bench have fallen behind those that were checked in, by more than noise. Used by `peers.py`.
+"""Whether Genwright's rows of a bench have fallen behind those that were checked in, by more than noise. Used by `peers.py`
+and `tables.py`.
 
 A mean over seeds counts as worse when it moved the wrong way by more than `FLOORS` plus twice the standard error of the
 difference, which the spread over the seeds tells; with one seed there is only the floor. The floors are a little more than
@@ -8,7 +9,9 @@ same kind only.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import fmean, variance
 from typing import Any
 
@@ -43,7 +46,7 @@ FLOORS = {
 def regressions(new: dict[str, Any], old: dict[str, Any]) -> list[str]:
     """A sentence for each figure that is worse beyond noise, and for each training that failed.
 
-    Both are tables as `peers.py` writes them: {"machine", "results": [{"table", "peer", "seed", name: number}]}. A table
+    Both are tables as the benches write them: {"machine", "results": [{"table", "peer", "seed", name: number}]}. A table
     that only one of them has is not compared.
     """
     found = []
@@ -64,6 +67,25 @@ def regressions(new: dict[str, Any], old: dict[str, Any]) -> list[str]:
             if moved > allowed:
                 found.append(f"{table}: {name} is worse by {moved:.4g}, of which {allowed:.4g} would be noise")
     return found
+
+
+def keep(found: dict[str, Any], kept: Path) -> int:
+    """Puts the table among the results, unless it has fallen behind the one that is there or lacks some of it; exit code."""
+    before = json.loads(kept.read_text()) if kept.exists() else {"machine": found["machine"], "results": []}
+    worse = regressions(found, before)
+    for sentence in worse:
+        print(f"Behind {kept.name}: {sentence}")
+    if places(before) <= places(found):
+        if not worse:
+            kept.write_text(json.dumps(found, indent=1) + "\n")
+    else:
+        print(f"{kept.name} has more tables, generators or seeds, and is left as it is")
+    return 1 if worse else 0
+
+
+def places(found: dict[str, Any]) -> set[tuple[str, str, int]]:
+    """What was measured: table, generator, seed."""
+    return {(row["table"], row["peer"], row["seed"]) for row in found["results"]}
 
 
 def _losses(rows: list[dict[str, Any]], table: str, name: str, noise: Noise) -> list[float]:

@@ -25,7 +25,7 @@ from genwright.drawing_commands import (  # noqa: F401 - `cli.py` looks all comm
 )
 from genwright.errors import GenwrightError
 from genwright.models import MODELS
-from genwright.progress import COLOURS, Progress
+from genwright.progress import COLOURS, Progress, print_grid
 from genwright.rules_command import show_rules
 
 
@@ -153,9 +153,6 @@ def models_command(settings: config.Models) -> None:
 
 
 def data_command(settings: config.Data) -> None:
-    from rich.console import Console
-    from rich.table import Table as Grid
-
     from genwright.data.images import looks_like_images
     from genwright.data.schema import Schema
     from genwright.data.sources import open_table
@@ -173,21 +170,18 @@ def data_command(settings: config.Data) -> None:
         return _show_texts(name)
     if settings.rules:
         return show_rules(settings)
-    source = open_table(name)
+    source = open_table(name, delimiter=settings.delimiter or None)
     schema = Schema.inspect(source)
     path = Path(settings.out or "schema.toml")
     if path.exists() and not settings.force:
         raise GenwrightError("GW-0310", f"{str(path)!r} exists", "Choose another --out, or replace it with --force.")
-    rows = schema.describe()
-    grid = Grid(*rows[0])
-    for row in rows:
-        grid.add_row(*(str(value) for value in row.values()))
-    Console().print(grid)
+    print_grid(schema.describe())
     for note in [*source.notes, *schema.notes]:
         print(f"Note: {note}")
     write_text(path, schema.to_toml())
     print(f"\nWritten to {path}. Edit it where the finding is wrong, then:")
-    print(f"  genwright train {shlex.quote(name)} --schema {shlex.quote(str(path))}")
+    more = f" --delimiter {shlex.quote(settings.delimiter)}" * bool(settings.delimiter)
+    print(f"  genwright train {shlex.quote(name)} --schema {shlex.quote(str(path))}{more}")
 
 
 def _show_images(settings: config.Data, name: str) -> None:
@@ -261,8 +255,8 @@ def list_command(settings: config.List) -> None:
     for folder in folders:
         run = open_run(folder)
         data = run.state.get("data", {})
-        rows = f"{data.get('training_rows', 0):>9,} rows"
-        print(f"{folder!s:<32} {run.state['status']:<9} {run.facts()['model']:<14} {rows}  {data.get('name', '')}")
+        size = f"{data.get('training_rows', 0):>9,} {run.noun:<6}"
+        print(f"{folder!s:<32} {run.state['status']:<9} {run.facts()['model']:<14} {size}  {data.get('name', '')}")
 
 
 def info_command(settings: config.Info) -> None:
@@ -285,9 +279,6 @@ def info_command(settings: config.Info) -> None:
 
 def _show_ledger(run: Any) -> None:
     """Every use of the data and its cost, with epsilon computed from the file alone."""
-    from rich.console import Console
-    from rich.table import Table as Grid
-
     from genwright.guarantee import LEDGER
     from genwright.privacy.ledger import PrivacyLedger
 
@@ -295,12 +286,8 @@ def _show_ledger(run: Any) -> None:
     if not path.exists():
         raise GenwrightError("GW-0614", f"{run.folder} has no privacy guarantee", "Train with --epsilon.")
     ledger = PrivacyLedger.open(path)
-    rows = ledger.table()
-    grid = Grid(*rows[0])
-    for row in rows:
-        cells = ("" if value is None else value for value in row.values())
-        grid.add_row(*(f"{cell:.5g}" if isinstance(cell, float) else str(cell) for cell in cells))
-    Console(width=None if sys.stdout.isatty() else 160).print(grid)
+    rows = [{name: _cell(value) for name, value in row.items()} for row in ledger.table()]
+    print_grid(rows, width=None if sys.stdout.isatty() else 160)
     guarantee = ledger.guarantee
     print(
         f"Neighbours: one {ledger.unit} added or removed. "
@@ -308,6 +295,10 @@ def _show_ledger(run: Any) -> None:
     )
     print(f"Planned: epsilon {ledger.epsilon_planned():.4f}. Spent so far: epsilon {ledger.epsilon_spent():.4f}.")
     print(f"All digits, for another accountant: {path}")
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
 def demo_command(settings: config.Demo) -> None:

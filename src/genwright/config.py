@@ -42,7 +42,9 @@ class TableSettings:
     most_values: int = setting(
         256, "numbers with at most so many distinct values keep each as a code", low=2, high=8192
     )
-    delimiter: str = setting("", "what parts the cells of a text file, where that is not found; \\t for a tab")
+    delimiter: str = setting(
+        "", "what parts the cells of a text file, where that is not found; \\t for a tab", short="--delimiter"
+    )
     rare_below: int = setting(
         5,
         "categories in fewer rows, and numbers beyond that row from either end, are not drawn, to protect people",
@@ -318,6 +320,7 @@ class Data:
     force: bool = setting(False, "replace an existing file")
     size: int = setting(0, "images: side of the squares that they become; 0: by looking", low=0, high=512)
     grey: bool = setting(False, "images: drop the colours")
+    delimiter: str = setting("", "what parts the cells of a text file, where that is not found; \\t for a tab")
     from_: str = setting("", "for get: folder or address that has the files")
 
 

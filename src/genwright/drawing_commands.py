@@ -65,7 +65,7 @@ def sample_command(settings: config.Sample) -> None:
             advance(done, n if total is None else total, note)
 
         run.write_samples(path, n, seed=settings.seed, advance=told, **given)
-    print(f"{n:,} {run.noun} in {path} ({time.monotonic() - started:.1f} s{pace})")
+    print(f"{n:,} {run.noun if n > 1 else run.noun[:-1]} in {path} ({time.monotonic() - started:.1f} s{pace})")
 
 
 def _write_to_terminal(run: Any, n: int, seed: int, given: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 Advance = Callable[..., None]
 LINE_EVERY_SECONDS = 30.0
@@ -15,6 +15,17 @@ COLOURS = re.compile("\x1b\\[[0-9;]*m")
 
 def no_progress(done: int, total: int | None = None, note: str = "") -> None:
     """An `Advance` that shows nothing."""
+
+
+def print_grid(rows: Sequence[Mapping[str, object]], *, width: int | None = None) -> None:
+    """Rows with the same keys as a table in the terminal; words of the user's data stay as they are."""
+    from rich.console import Console
+    from rich.table import Table
+
+    grid = Table(*rows[0])
+    for row in rows:
+        grid.add_row(*(str(value) for value in row.values()))
+    Console(width=width, markup=False, emoji=False, highlight=False).print(grid)
 
 
 class Progress:
@@ -53,7 +64,7 @@ class Progress:
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),  # it may speak of columns
         )
         with Bars(*columns, console=Console(stderr=True), refresh_per_second=4) as bars:
             task = bars.add_task(name, total=total, note="")

@@ -233,7 +233,7 @@ def _read_rules(settings: Train, schema: Schema, own: str | None) -> tuple[Rule,
     if not settings.rules and own is None:
         return ()
     rules = read_rules(rules_text(settings.rules) if own is None else own, schema)
-    check_rules(rules)
+    check_rules(rules, schema)
     for rule in rules:
         if settings.epsilon and isinstance(rule, Combination) and rule.allowed is None:
             what = f"The rule {str(rule)!r} looks for combinations in private rows, which cannot go with --epsilon"

@@ -7,6 +7,8 @@ import sys
 import pytest
 
 import people
+from genwright.cli import main
+from genwright.progress import Progress
 from processes import run
 
 FAST = {"GENWRIGHT_STEPS": "20", "GENWRIGHT_TRAINING_VALIDATION": "0.05"}
@@ -100,3 +102,13 @@ def test_an_odd_folder_name_and_a_c_locale_work(tmp_path):
     people.csv(folder, 100, "表 1.csv")
     done = started(folder, "train", "表 1.csv", "--model", "tabular-trees", "--no-report", LC_ALL="C")
     assert done.returncode == 0, done.stderr
+
+
+def test_names_and_values_that_look_like_markup_are_shown_as_they_are(tmp_path, capsys):
+    table = tmp_path / "odd.csv"
+    table.write_text("a:smile:b,z[/q]\n" + "[b]hm,1\n[/b],2\n" * 6)
+    main(["data", str(table), "--out", str(tmp_path / "schema.toml")])
+    said = capsys.readouterr().out
+    assert all(word in said for word in ("a:smile:b", "z[/q]", "[b]hm, [/b]"))
+    with Progress()._bar("Drawing", 2) as advance:  # as in a terminal
+        advance(1, 2, "column 'z[/q]'")

@@ -49,6 +49,12 @@ def test_size_and_colours_of_images_have_short_flags():
     assert cli._parse("data", ["photos", "--size", "32"])[0].size == 32
 
 
+def test_what_parts_cells_is_one_flag_for_looking_and_for_training():
+    assert cli._parse("data", ["odd.csv", "--delimiter", ":"])[0].delimiter == ":"
+    given, _ = cli._parse_train(["odd.csv", "--delimiter", ":"])
+    assert settings.build(given).table.delimiter == ":"
+
+
 def test_words_may_stand_on_both_sides_of_flags():
     settled = cli._parse("reconstruct", ["run", "--out", "x.png", "a.jpg", "--label", "7", "b.jpg"])[0]
     assert (settled.run, settled.images, settled.out, settled.label) == ("run", ("a.jpg", "b.jpg"), "x.png", "7")

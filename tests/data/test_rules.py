@@ -195,12 +195,13 @@ CONTRADICTIONS = [
 SMALL = pl.DataFrame(
     {"a": [1, 2, 9] * 20, "b": [2, 4, 7] * 20, "c": [5, 6, 7] * 20, "w": ["x", "y", "y"] * 20}
 ).with_columns(v=pl.Series(["p", "q", None] * 20), d=pl.Series([dt.date(2024, 1, day) for day in (1, 2, 3)] * 20))
+SMALL_SCHEMA = schema_of(SMALL)
 
 
 @pytest.mark.parametrize(("rules", "words"), CONTRADICTIONS)
 def test_contradictions_are_named(rules, words):
     with pytest.raises(GenwrightError, match="GW-0122") as caught:
-        check_rules(read_rules(rules, schema_of(SMALL)))
+        check_rules(read_rules(rules, SMALL_SCHEMA), SMALL_SCHEMA)
     assert words in str(caught.value)
 
 
@@ -216,7 +217,7 @@ def test_what_only_looks_contradictory_is_taken():
             {"if": "w = x and a > 5", "then": "v = q"},
         ],
     }
-    check_rules(read_rules(rules, schema_of(SMALL)))
+    check_rules(read_rules(rules, SMALL_SCHEMA), SMALL_SCHEMA)
 
 
 @pytest.mark.parametrize(
@@ -270,16 +271,11 @@ def test_the_example_of_the_docs_is_one():
     columns = {"customer": [1, 1, 2], "line": [1, 2, 1]} | {
         name: ["No", "a", "No"] for name in ("internet", "backup", "films")
     }
-    rules = read_rules(
-        example,
-        schema_of(
-            REAL.drop("internet", "backup", "films")
-            .head(3)
-            .with_columns(pl.Series(name, values) for name, values in columns.items())
-        ),
-    )
+    changed = REAL.drop("internet", "backup", "films").head(3)
+    schema = schema_of(changed.with_columns(pl.Series(name, values) for name, values in columns.items()))
+    rules = read_rules(example, schema)
     assert len({type(rule) for rule in rules}) == 7
-    check_rules(rules)
+    check_rules(rules, schema)
 
 
 def test_training_rows_that_break_rules_are_left_out_or_refused():
@@ -388,10 +384,41 @@ BOUND = [
 ]
 
 
+LINEAR = [
+    (
+        {
+            "order": [{"columns": ["b", "c"]}, {"columns": ["a", "b"]}],
+            "sum": [{"total": "b", "add": ["a", "c"]}],
+            "range": [{"column": "a", "min": 1}, {"column": "c", "max": 50}],
+        },
+        "'b <= c' and 'b = a + c' and '1 <= a' contradict",
+    ),
+    (
+        {"order": [{"columns": ["b", "c"], "strict": True}], "sum": [{"total": "b", "add": ["c"]}]},
+        "'b < c' and 'b = c' contradict",
+    ),
+    (
+        {
+            "order": [{"columns": ["b", "c"]}],
+            "sum": [{"total": "b", "add": ["a", "c"]}],
+            "range": [{"column": "a", "above": 0}],
+        },
+        "no values of 'b', 'c', 'a' in one row",
+    ),
+]
+
+
+@pytest.mark.parametrize(("rules", "words"), LINEAR)
+def test_orders_and_sums_without_a_row_are_named_but_for_what_has_nothing_to_do_with_it(rules, words):
+    with pytest.raises(GenwrightError, match="GW-0122") as caught:
+        check_rules(read_rules(rules, SMALL_SCHEMA), SMALL_SCHEMA)
+    assert words in str(caught.value)
+
+
 @pytest.mark.parametrize(("rules", "words"), BOUND)
 def test_contradictory_bounds_are_named(rules, words):
     with pytest.raises(GenwrightError, match="GW-0122") as caught:
-        check_rules(read_rules(rules, schema_of(SMALL)))
+        check_rules(read_rules(rules, SMALL_SCHEMA), SMALL_SCHEMA)
     assert words in str(caught.value)
 
 
@@ -408,18 +435,21 @@ def test_contradictory_bounds_are_named(rules, words):
     ids=["the condition never holds", "nothing is said of what is missing"],
 )
 def test_bounds_that_never_meet_are_taken(rules):
-    check_rules(read_rules(rules, schema_of(SMALL)))
+    check_rules(read_rules(rules, SMALL_SCHEMA), SMALL_SCHEMA)
 
 
 NUMBER = st.integers(-20, 20)
 
 
 @settings(max_examples=300, deadline=None)
-@given(NUMBER, NUMBER, NUMBER, st.integers(0, 3), st.integers(0, 3), st.booleans(), st.booleans())
-def test_rules_that_one_row_keeps_are_never_called_contradictory(b, c, d, below, above, product, subtracted):
+@given(NUMBER, NUMBER, NUMBER, st.integers(0, 3), st.integers(0, 3), st.booleans(), st.booleans(), st.booleans())
+def test_rules_that_one_row_keeps_are_never_called_contradictory(b, c, d, below, above, product, subtracted, cents):
     """a is made of b and c, all bounded by where a row is, and more follows from what it has."""
     a = b * c if product else b - c if subtracted else b + c
-    row = {"a": a, "b": b, "c": c, "d": d}
+    row = {
+        name: value / 100 if cents and not product else value for name, value in zip("abcd", (a, b, c, d), strict=True)
+    }
+    a, b, c, d = row.values()
     frame = pl.DataFrame({name: [value, value + 1, value + 2] * 9 for name, value in row.items()})
     factors = {"product": [{"total": "a", "factors": ["b", "c"]}]}
     terms = {
@@ -428,13 +458,14 @@ def test_rules_that_one_row_keeps_are_never_called_contradictory(b, c, d, below,
     rules = {
         **(factors if product else terms),
         "range": [{"column": name, "min": value - below, "max": value + above} for name, value in row.items()],
-        "order": [{"columns": sorted(row, key=lambda name: row[name])}],
+        "order": [{"columns": sorted(row, key=lambda name: row[name]), "strict": len(set(row.values())) == len(row)}],
         "implication": [
             {"if": f"a >= {a}", "then": f"b <= {b} and d >= {d - 1}"},
             {"if": f"b = {b}", "then": f"c = {c}"},
         ],
     }
-    check_rules(read_rules(rules, schema_of(frame)))
+    schema = schema_of(frame)
+    check_rules(read_rules(rules, schema), schema)
 
 
 def test_rules_are_told_in_the_words_of_the_table():

@@ -320,7 +320,7 @@ def test_only_what_is_surely_no_header_is_skipped(tmp_path, top, skipped):
 
 def test_cells_parted_by_an_odd_sign_are_found_when_it_is_given(tmp_path):
     (tmp_path / "t.csv").write_text("a:b\n" + "1:x\n2:y\n" * 9)
-    assert "--table.delimiter ':'" in open_table(tmp_path / "t.csv").notes[0]
+    assert "--delimiter ':'" in open_table(tmp_path / "t.csv").notes[0]
     assert open_table(tmp_path / "t.csv", delimiter=":").columns == ["a", "b"]
     (tmp_path / "t.csv").write_text("a\tb\n1\tx\n")
     assert open_table(tmp_path / "t.csv", delimiter="\\t").columns == ["a", "b"]

@@ -381,8 +381,8 @@ FILES = {
         file("# made by hand\r\n# in May\r\n" + PLAIN.replace("\n", "\r\n")), COUNT, note="'# made by hand'"
     ),
     "names behind a #": Whole(file("#" + PLAIN), COUNT, ("#age", "city", "score")),
-    "colons between cells": Whole(file(PLAIN.replace(",", ":")), COUNT, ("age:city:score",), "--table.delimiter ':'"),
-    "blanks between cells": Whole(file(PLAIN.replace(",", " ")), COUNT, ("age city score",), "--table.delimiter ' '"),
+    "colons between cells": Whole(file(PLAIN.replace(",", ":")), COUNT, ("age:city:score",), "--delimiter ':'"),
+    "blanks between cells": Whole(file(PLAIN.replace(",", " ")), COUNT, ("age city score",), "--delimiter ' '"),
     "columns of fixed width": Whole(file(PLAIN.replace(",", "   ")), COUNT, ("age   city   score",), "of fixed width"),
     "gzip": Whole(file(gzip.compress(PLAIN.encode(), mtime=0), "table.csv.gz"), COUNT),
     "a comma after each line": Whole(

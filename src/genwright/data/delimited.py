@@ -237,7 +237,7 @@ class DelimitedText:
         return GenwrightError(
             "GW-0105",
             f"Line {line:,} of {self.path} has {cells} cells, but there are {len(self.columns)} columns",
-            "Mend the line (often a cell that holds the delimiter needs quotes), or give the delimiter: --table.delimiter",
+            "Mend the line (often a cell that holds the delimiter needs quotes), or give the delimiter: --delimiter",
         )
 
     def _unclosed(self, line: int) -> GenwrightError:

@@ -147,14 +147,12 @@ def _parted_otherwise(lines: list[str]) -> str:
     first = lines[0] if len(lines) > 2 else ""
     for mark in sorted(set(re.findall(r"[^\w\s\"']", first))):
         if all(line.count(mark) == first.count(mark) and mark in line[1:-1] for line in lines):
-            return (
-                f"Every line has {mark!r}, so this may be more than one column: say so by --table.delimiter {mark!r}."
-            )
+            return f"Every line has {mark!r}, so this may be more than one column: say so by --delimiter {mark!r}."
     cells = len(first.split())
     if cells > 1 and all(len(line.split()) == cells for line in lines):
         if any("  " in line for line in lines):
             return f"Every line has {cells} words, so this may be columns of fixed width, which are not read: save it as CSV."
-        return f"Every line has {cells} words, so this may be more than one column: say so by --table.delimiter ' '."
+        return f"Every line has {cells} words, so this may be more than one column: say so by --delimiter ' '."
     return ""
 
 

@@ -1,8 +1,8 @@
 """Rules that cannot hold together, named before anything is trained.
 
-Found are: orders that run in a circle, columns that bounds leave no number (`rules_limits.py` hands them on), columns made
-twice or from themselves, implications that lead to two values of one column or to one that it cannot have. Read
-`rules_kept.py` next.
+Found are: orders that run in a circle, columns that bounds leave no number (`rules_limits.py` hands them on), orders, sums and
+ranges that no row keeps (`rules_linear.py`), columns made twice or from themselves, implications that lead to two values of
+one column or to one that it cannot have. Read `rules_kept.py` next.
 """
 
 from __future__ import annotations
@@ -15,18 +15,23 @@ from typing import Any
 from genwright.data.conditions import Test
 from genwright.data.rules import Computed, Implication, Order, Product, Range, Rule, Sum, parts_of
 from genwright.data.rules_limits import Limits, Tested, bounds
+from genwright.data.rules_linear import linear_clash
+from genwright.data.schema import Schema
 from genwright.errors import GenwrightError
 
 Facts = dict[str, tuple[frozenset[Any], Rule]]
 """What a chain of implications has found: a column's possible values (None: missing), and the rule that said so."""
 
 
-def check_rules(rules: Sequence[Rule]) -> None:
+def check_rules(rules: Sequence[Rule], schema: Schema) -> None:
     """GW-0122, naming the rules, for the first contradiction that is found."""
     _check_computed(rules)
     _check_orders([rule for rule in rules if isinstance(rule, Order)])
     if clash := Limits(rules).clash():
         raise _clash(f"leave no value of {clash[0]!r}", clash[1])
+    if linear := linear_clash(rules, schema):
+        names = ", ".join(repr(name) for name in dict.fromkeys(name for rule in linear for name in rule.columns))
+        raise _clash(f"leave no values of {names} in one row", linear)
     for rule in rules:
         if isinstance(rule, Implication):
             _follow(rule, rules)

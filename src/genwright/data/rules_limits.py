@@ -114,16 +114,16 @@ def _of_ranges(rules: Iterable[Rule]) -> Iterator[tuple[str, int, float, bool, R
     for rule in rules:
         if isinstance(rule, Range):
             if rule.low is not None:
-                yield rule.column, -1, _number(rule.low), rule.above, rule
+                yield rule.column, -1, as_number(rule.low), rule.above, rule
             if rule.high is not None:
-                yield rule.column, 1, _number(rule.high), rule.below, rule
+                yield rule.column, 1, as_number(rule.high), rule.below, rule
 
 
 def _of_tests(tests: Iterable[Tested]) -> Iterator[tuple[str, int, float, bool, Rule]]:
     for test, rule in tests:
         if isinstance(test.values[0], str | bool):
             continue
-        numbers = [_number(value) for value in test.values]
+        numbers = [as_number(value) for value in test.values]
         if test.how != "in":
             yield test.column, 1 if "<" in test.how else -1, numbers[0], "=" not in test.how, rule
         else:
@@ -136,8 +136,8 @@ def bounds(test: Any) -> TypeGuard[Test]:
     return isinstance(test, Test) and (test.how in ORDERINGS or test.how == "in")
 
 
-def _number(value: Any) -> float:
-    """Dates in days, as sums count them, times in microseconds."""
+def as_number(value: Any) -> float:
+    """Of a bound: dates in days, as sums count them, times in microseconds."""
     if isinstance(value, dt.datetime):
         return (value - _EPOCH) / dt.timedelta(microseconds=1)
     return (value - _EPOCH.date()).days if isinstance(value, dt.date) else value

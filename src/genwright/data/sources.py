@@ -146,7 +146,7 @@ def _unknown_suffix(path: Path, suffix: str) -> GenwrightError:
     return GenwrightError(
         "GW-0103",
         f"The suffix {suffix!r} of {path} does not tell which format it is",
-        f"Rename it to one of {known} (text may also be .gz), or say how cells are parted: --table.delimiter ','",
+        f"Rename it to one of {known} (text may also be .gz), or say how cells are parted: --delimiter ','",
     )
 
 
