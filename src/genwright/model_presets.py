@@ -136,12 +136,13 @@ def _images(
     best: Settings = NO_SETTINGS,
     few: Settings = NO_SETTINGS,
     usual: Settings = NO_SETTINGS,
+    large: Settings = NO_SETTINGS,
     width: int = 0,
     most: int = 0,
 ) -> Presets:
     """Of models of images: `seen` images when quick; what is other as a rule (`usual`), for `good`, for `best` and for sets
-    of `few` images. `width`: channels when quick, if those of large images are to be fewer. `most`: numbers of all images of
-    a step, if there may be fewer large ones, down to four."""
+    of `few` images, and when quick for `large` ones. `width`: channels when quick, if those of large images are to be fewer.
+    `most`: numbers of all images of a step, if there may be fewer large ones, down to four."""
 
     def presets(preset: str, extent: Extent, timed: bool) -> dict[str, object]:
         images = extent.examples
@@ -161,6 +162,7 @@ def _images(
             **{"quick": NO_SETTINGS, "good": good, "best": best}[preset],
             **(few if images < FEW_IMAGES else NO_SETTINGS),
             **({"model.width": _narrowed(width, extent.each)} if width and preset == "quick" else NO_SETTINGS),
+            **(large if preset == "quick" and extent.each > LARGE_IMAGE else NO_SETTINGS),
         }
 
     return presets
@@ -190,7 +192,15 @@ def flow(preset: str, extent: Extent, timed: bool) -> dict[str, object]:
 
 r3gan = _images(128_000, 16, 3e-4, few=AUGMENTED, usual=ADVERSARIAL, width=48)
 dcgan = _images(192_000, 16, 2e-4, few=AUGMENTED, usual={**ADVERSARIAL, "training.beta1": 0.5}, width=48)
-wgan_gp = _images(128_000, 16, 3e-4, few=AUGMENTED, usual=ADVERSARIAL, width=48)
+wgan_gp = _images(
+    128_000,
+    16,
+    3e-4,
+    few=AUGMENTED,
+    usual=ADVERSARIAL,
+    width=48,
+    large={"model.critic_steps": 1, "training.beta1": 0.5},  # or the generator takes too few steps
+)
 pggan = _images(
     96_000,
     16,
@@ -199,6 +209,7 @@ pggan = _images(
     best={"model.width": 64},
     few=AUGMENTED,
     usual={**ADVERSARIAL, "training.hold": 0.7},  # the last levels are the largest, and begin late
+    large={"model.penalty_weight": 0.1},  # its steps are few: they must be large
 )
 vae = _images(256_000, 64, 4e-3)
 vqvae = _images(256_000, 64, 3e-3)

@@ -156,7 +156,7 @@ class AdversarialSettings:
     )
     penalty_weight: float = setting(
         1.0,
-        "weight of the gradient penalty at first; zero-centred: for 28 x 28 numbers, more for more",
+        "weight of the gradient penalty at first, for 28 x 28 numbers; more for more",
         low=0,
         high=1000,
     )

@@ -303,6 +303,17 @@ def test_quick_networks_of_gans_are_narrower_for_large_images():
     assert width(64, **{"model.width": "40"}) == 40
 
 
+def test_the_critic_of_a_quick_wgan_takes_as_many_steps_as_the_generator_on_large_images():
+    from genwright import settings
+
+    def steps(side: int, **given: object) -> int:
+        return settings.build({"model": "wgan-gp", **given}, Extent(3000, 3000 * 3 * side**2)).model.critic_steps
+
+    assert [steps(side) for side in (28, 64)] == [3, 1]
+    assert steps(64, preset="good") == 3
+    assert steps(64, **{"model.critic_steps": 5}) == 5
+
+
 def test_pixel_ar_takes_fewer_large_images_at_once():
     """32 of 64 x 64 in colour want 13 GB."""
     from genwright import settings

@@ -78,6 +78,14 @@ def test_the_weight_of_the_penalty_grows_with_the_numbers_of_an_image():
     assert torch.allclose(model.loss(phase, drawn)["penalty"], wanted, rtol=1e-4)
 
 
+def test_the_penalty_towards_slope_1_grows_with_the_root_of_the_numbers(monkeypatch):
+    model = coded.build("wgan-gp", penalty_weight=10.0)
+    monkeypatch.setattr(model, "_squared_gradient", lambda x, change, label: torch.full((len(x),), 9.0))
+    drawn = model.draw(model.phases[0], batch := coded.batch("wgan-gp", 4))
+    wanted = 10.0 * math.sqrt(batch.x[0].numel() / 28**2) * (3 - 1) ** 2
+    assert torch.allclose(model.loss(model.phases[0], drawn)["penalty"], torch.full((4,), wanted))
+
+
 def test_the_weight_of_the_penalty_falls_to_its_end():
     model = coded.build("r3gan")
     phase = next(p for p in model.phases if p.name == "penalty")

@@ -139,13 +139,17 @@ class GAN(GenerativeModel):
         made = batch.drawn["made"]
         fall = 0.5 * (1 + torch.cos(torch.tensor(torch.pi * batch.progress)))
         weight = self.penalty_weight * (self.penalty_end + (1 - self.penalty_end) * float(fall))
+        larger = math.prod(self.spec.shape) / SMALL
         if self.penalty == "one-centred":  # Gulrajani et al. 2017, equation 3
+            # The distance that a critic of slope 1 can reach grows with the root of the numbers, and so does the weight, or
+            # the slope would give way to it.
+            weight *= larger**0.5
             mix = batch.drawn["mix"][:, None, None, None]
             squared = self._squared_gradient(mix * batch.x + (1 - mix) * made, batch.drawn["change"], label)
             return weight * ((squared + 1e-12).sqrt() - 1) ** 2
         # R1 and R2: Huang et al. 2024, equations 5 and 6. A change of a whole image is spread over its numbers: the more
         # there are, the shorter the gradient, so the weight grows with them (Karras et al. 2020, arXiv 2006.06676).
-        weight *= math.prod(self.spec.shape) / SMALL
+        weight *= larger
         real = self._squared_gradient(batch.x, batch.drawn["change"], label)
         return 0.5 * weight * (real + self._squared_gradient(made, batch.drawn["change_made"], label))
 

@@ -86,7 +86,7 @@ class PGGAN(GAN):
         """As any GAN's, whose weight grows with the numbers of an image: those of the level."""
         found = super()._penalty(batch, label)
         level, _ = self.stage(batch.progress)
-        return found if self.penalty == "one-centred" else found * 0.25 ** (self.levels - 1 - level)
+        return found * (0.5 if self.penalty == "one-centred" else 0.25) ** (self.levels - 1 - level)
 
     def observe(self, phase: Phase, batch: Batch) -> None:
         """Remember the share of the run, so that a copy of the model knows its level."""
