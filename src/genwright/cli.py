@@ -69,8 +69,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         print(f"Error {error}", file=sys.stderr)
         sys.exit(2)
-    except Interrupted:
-        print("Stopped. What was done is saved; the same command with --resume FOLDER goes on.", file=sys.stderr)
+    except Interrupted as stopped:
+        usual = "Stopped. What was done is saved; the same command with --resume FOLDER goes on."
+        print(str(stopped) or usual, file=sys.stderr)
         sys.exit(RESUMABLE)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import gc
 import html
 import json
 import os
@@ -14,15 +13,13 @@ from typing import Any
 
 from genwright import settings as settings_layer
 from genwright.card import FLOOR_OF_COSTS
+from genwright.contest import Contest
 from genwright.data.image_writers import thumbnail
-from genwright.errors import GenwrightError, did_you_mean
+from genwright.errors import GenwrightError
 from genwright.folder import next_free, write_text
 from genwright.modalities import open_run
-from genwright.models import MODELS
 from genwright.report.build import template
 from genwright.run import Run
-from genwright.trainer import start
-from genwright.training.ranks import launched
 
 SHOWN = 480  # pixels of the longer side of a run's pictures on the page, at most
 
@@ -70,23 +67,25 @@ def compare(
     """Compare run folders (or Runs); or train each of `models` on the one data set given, each within `time`, first.
 
     `shared`: more settings of all trainings, with dots for nested ones, such as holdout=0.2 or **{"images.size": 32}.
-    `preset`: of the trainings; empty: the steps of "best" for tables, else the networks of "quick", as larger ones
-    learn too little in minutes. GW-0601 with `epsilon`: train each model with it, and compare the finished runs.
+    `preset`: of the trainings; empty: as the kind of data wants it (`contest.py`). The same call with the same `out` goes on
+    where it was stopped. A model that fails is left out, and a note says why; if all do, that is the error.
+    GW-0601 with `epsilon`: train each model with it, and compare the finished runs.
 
     Trained models, and finished runs with `out`, leave comparison.html in the folder. Runs of different data are refused
     (GW-0213): their numbers would not be comparable.
     """
     folder = Path(out) if out else None
+    failed: Mapping[str, GenwrightError] = {}
     _refuse_guarantee({**settings_layer.from_environment(), **shared} if models else shared)
     if models:
         if len(runs) != 1:
             raise GenwrightError("GW-0213", "Models are compared on one data set", "Give one file and --models a,b,c.")
-        for name in models:
-            if name not in MODELS:
-                raise GenwrightError("GW-0205", f"There is no model {name!r}", did_you_mean(name, list(MODELS)))
         folder = folder or next_free(Path("runs"), f"compare-{_stem(runs[0])}")
         given = {"time": time, "test": test, "target": target, "seed": seed, **shared}
-        opened = _train_each(runs[0], models, folder, given, preset=preset, quiet=quiet)
+        given = {name: value for name, value in given.items() if value is not None}
+        contest = Contest(runs[0], models, folder, given, preset)
+        contest.check()
+        opened, failed = contest.train(quiet=quiet)
     elif shared:
         raise GenwrightError(
             "GW-0213", f"{next(iter(shared))} is a setting of trainings", "Give one file and --models a,b,c."
@@ -98,6 +97,8 @@ def compare(
             )
         opened = [run if isinstance(run, Run) else open_run(run) for run in runs]
     found = table(opened)
+    lost = [f"Note: {name} is left out: {error}" for name, error in failed.items()]
+    found = replace(found, note="\n".join(line for line in (found.note, *lost) if line))
     return _written(found, opened, folder) if folder else found
 
 
@@ -181,21 +182,6 @@ def _hold_out(run: Run) -> tuple[Any, ...]:
     """What decides which examples a run is judged by: under a guarantee their own content, else the seed."""
     given = run.settings
     return (given.test, given.holdout, given.unit if given.epsilon else given.seed, bool(given.epsilon))
-
-
-def _train_each(
-    data: Any, models: Sequence[str], folder: Path, given: Mapping[str, Any], *, preset: str, quiet: bool
-) -> list[Run]:
-    if launched():
-        raise GenwrightError("GW-0408", "Several processes train one model", "Start genwright compare without torchrun")
-    given = {name: value for name, value in given.items() if value is not None}
-    usual = {"row": "best", "grid": "quick", "tokens": "quick"}
-    runs = []
-    for name in models:
-        gc.collect()  # what the training before has left would count as memory of this one
-        own = {"model": name, "preset": preset or usual[MODELS[name].kind], "out": str(folder / name)}
-        runs.append(start(data, {**given, **own}, quiet=quiet))
-    return runs
 
 
 def _stem(data: Any) -> str:

@@ -14,7 +14,7 @@ RESUMABLE = 75
 
 
 class Interrupted(Exception):
-    """The run was asked to stop and is saved; `--resume` goes on."""
+    """The run was asked to stop and is saved; `--resume` goes on, or what the message says."""
 
 
 class Stop:
