@@ -435,3 +435,17 @@ def test_results_do_not_depend_on_threads(tmp_path, monkeypatch):
     many = open_images(place).load()
     assert (one.pixels == many.pixels).all()
     assert one.names == many.names
+
+
+def test_a_picture_in_two_classes_is_said(tmp_path):
+    for name, seed in (("cat/a.png", 1), ("cat/b.png", 2), ("dog/c.png", 3), ("dog/d.png", 1), ("dog/e.png", 3)):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(encoded(draw(seed, 16, 16, 3)))
+    source = open_images(tmp_path)
+    source.load()
+    assert source.notes == [
+        "1 picture in more than one class, first cat/a.png (cat) and dog/d.png (dog): labels disagree."
+    ]
+    declared = open_images(tmp_path, size=16, declared=True)
+    declared.load()
+    assert declared.notes == [], "private pictures are not compared"

@@ -30,7 +30,7 @@ from genwright.data.decoding import (
     resample,
 )
 from genwright.data.image_files import Entry, counted, find_files, holds_images
-from genwright.data.likeness import near_copies
+from genwright.data.likeness import in_two_classes, near_copies
 from genwright.errors import GenwrightError, did_you_mean
 from genwright.progress import Advance, no_progress
 
@@ -116,6 +116,11 @@ class ImageSource:
             pixels = pixels[:, :, :, :1]
         pixels = np.ascontiguousarray(pixels)
         groups = np.arange(len(pixels)) if self.declared else near_copies(pixels)
+        if labels is not None and len(pairs := in_two_classes(pixels, groups, labels)):
+            first, other = (f"{names[at]} ({self.classes[labels[at]]})" for at in pairs[0])
+            self._say(
+                f"{counted(len(pairs), 'picture')} in more than one class, first {first} and {other}: labels disagree."
+            )
         return Images(pixels, labels, names, groups, skipped, held)
 
     def _scan(self, advance: Advance) -> _Scan:

@@ -49,6 +49,15 @@ def near_copies(pixels: np.ndarray) -> np.ndarray:
     return groups
 
 
+def in_two_classes(pixels: np.ndarray, groups: np.ndarray, labels: np.ndarray) -> list[tuple[int, int]]:
+    """Of pictures that are equal to an earlier one in all pixels and have another label: its index and theirs."""
+    first: dict[bytes, int] = {}
+    _, number, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    twice = np.flatnonzero(sizes[number] > 1).tolist()
+    pairs = [(first.setdefault(hashlib.sha256(pixels[at]).digest(), at), at) for at in twice]
+    return [(one, other) for one, other in pairs if labels[one] != labels[other]]
+
+
 def split_groups(groups: np.ndarray, share: float, *, seed: int) -> np.ndarray:
     """A mask of (N,) with about `share` of the pictures True, groups kept whole, at random by the seed; never all."""
     _, number, sizes = np.unique(groups, return_inverse=True, return_counts=True)
