@@ -14,6 +14,7 @@ import numpy as np
 from genwright.codecs.image import ImageCodec
 from genwright.config import ImageSettings, Train
 from genwright.data.batches import Examples, held_by_content, split
+from genwright.data.image_writers import check_images
 from genwright.data.images import NAMED, Images, ImageSource, open_images
 from genwright.data.likeness import split_groups
 from genwright.metrics.general_features import general_net
@@ -39,6 +40,8 @@ class ImageSet:
         measures(settings.images)
         source = read_as(data, settings)
         images = source.load(advance)
+        if settings.rows:  # before hours of training, not after them
+            check_images("samples.png", settings.rows, *images.pixels.shape[1:3])
         share = 0.0 if settings.test else settings.holdout
         if images.held is not None:  # near-copies go where the collection's own hold-out has them
             return cls(source, images, np.isin(images.groups, images.groups[images.held]))

@@ -400,3 +400,14 @@ def test_reconstructions_that_tell_nothing_are_said_to(folder, tmp_path, capsys)
         capsys.readouterr()
         main(["reconstruct", str(out), str(folder / "bars" / "class 10")])
         assert ("nothing of how good the model is" in capsys.readouterr().out) == told
+
+
+def test_a_grid_that_no_program_would_open_is_refused_before_training(tmp_path):
+    with pytest.raises(GenwrightError, match="GW-0158"):
+        genwright.train(
+            np.random.default_rng(0).integers(0, 255, (20, 12, 12, 1), np.uint8),
+            out=tmp_path / "run",
+            rows=10**8,
+            quiet=True,
+        )
+    assert not (tmp_path / "run").exists()
