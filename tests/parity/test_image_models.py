@@ -15,6 +15,7 @@ from genwright.models import MODELS
 from genwright.models.flow import _pairing
 from genwright.models.gan import LOSSES
 from genwright.networks import attention, augmentation
+from genwright.networks.adversarial import TutorialGenerator
 from genwright.networks.solvers import adaptive, euler, even, growing, heun
 
 
@@ -54,6 +55,20 @@ def test_squares_that_do_not_part_the_side_are_refused_in_a_sentence():
     for patch in (3, 5, 8):
         with pytest.raises(GenwrightError, match=f"GW-0202.*squares of {patch} x {patch}.*--model.patch"):
             coded.build("pixel-ar", patch=patch)
+
+
+def test_what_is_flat_is_flat_when_a_generator_begins_to_double_it():
+    """Or samples come out chequered."""
+    layers = [
+        layer
+        for layer in TutorialGenerator((3, 64, 64), width=8, latent=4, classes=2).layers
+        if hasattr(layer, "stride")
+    ]
+    for layer in layers:
+        made = layer(torch.randn(1, layer.in_channels, 1, 1).expand(-1, -1, 6, 6))[0, :, 2:-2, 2:-2]
+        assert torch.allclose(made, made[:, :1, :1].expand_as(made), atol=1e-6)
+        assert made[:, 0, 0].std().item() > 0
+    assert len(layers) == 3
 
 
 @pytest.mark.parametrize("penalty", ["zero-centred", "one-centred"])
