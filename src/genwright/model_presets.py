@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from genwright.errors import GenwrightError
 
@@ -147,8 +148,7 @@ def _images(
     def presets(preset: str, extent: Extent, timed: bool) -> dict[str, object]:
         images = extent.examples
         size = min(batch_size, max(4, int(most / max(extent.each, 1)))) if most else batch_size
-        values: dict[str, object] = {
-            "steps": _image_steps(preset, images, timed, seen=seen, batch_size=size),
+        values: dict[str, Any] = {
             "training.batch_size": size,
             "training.learning_rate": rate,
             "training.warmup_steps": 100,
@@ -156,13 +156,16 @@ def _images(
             "training.ema_decay": {"quick": 0.998, "good": 0.999, "best": 0.9995}[preset],
             "training.select_every": 250,
         }
-        return {
-            **values,
+        values |= {
             **usual,
             **{"quick": NO_SETTINGS, "good": good, "best": best}[preset],
             **(few if images < FEW_IMAGES else NO_SETTINGS),
             **({"model.width": _narrowed(width, extent.each)} if width and preset == "quick" else NO_SETTINGS),
             **(large if preset == "quick" and extent.each > LARGE_IMAGE else NO_SETTINGS),
+        }
+        return {
+            "steps": _image_steps(preset, images, timed, seen=seen, batch_size=values["training.batch_size"]),
+            **values,
         }
 
     return presets
@@ -190,7 +193,15 @@ def flow(preset: str, extent: Extent, timed: bool) -> dict[str, object]:
     return {**_flow(preset, extent, timed), **start}
 
 
-r3gan = _images(128_000, 16, 3e-4, few=AUGMENTED, usual=ADVERSARIAL, width=48)
+r3gan = _images(
+    128_000,
+    16,
+    3e-4,
+    few=AUGMENTED,
+    usual=ADVERSARIAL,
+    width=48,
+    large={"training.batch_size": 32, "training.learning_rate": 6e-4},  # 16 do not show all that there is
+)
 dcgan = _images(192_000, 16, 2e-4, few=AUGMENTED, usual={**ADVERSARIAL, "training.beta1": 0.5}, width=48)
 wgan_gp = _images(
     128_000,

@@ -303,6 +303,14 @@ def test_quick_networks_of_gans_are_narrower_for_large_images():
     assert width(64, **{"model.width": "40"}) == 40
 
 
+def test_a_quick_r3gan_sees_as_many_large_images_in_fewer_larger_steps():
+    from genwright import settings
+
+    small, large = (settings.build({"model": "r3gan"}, Extent(3000, 3000 * 3 * side**2)) for side in (28, 64))
+    assert (small.training.batch_size, large.training.batch_size) == (16, 32)
+    assert small.steps == 2 * large.steps
+
+
 def test_the_critic_of_a_quick_wgan_takes_as_many_steps_as_the_generator_on_large_images():
     from genwright import settings
 
