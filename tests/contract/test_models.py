@@ -50,6 +50,18 @@ def test_loss_terms_are_one_number_an_example(name):
 
 
 @pytest.mark.parametrize("name", GRADIENT)
+def test_a_batch_may_be_empty(name):
+    """As a Poisson batch of a private training is now and then."""
+    model, batch = coded.build(name), coded.batch(name)
+    empty = dataclasses.replace(
+        batch, x=batch.x[:0], condition=None if batch.condition is None else batch.condition[:0]
+    )
+    for phase in model.phases:
+        if not phase.mixes_examples:
+            assert len(model.draw(phase, empty)) == 0
+
+
+@pytest.mark.parametrize("name", GRADIENT)
 def test_loss_draws_no_randomness(name):
     model = coded.build(name)
     for phase in model.phases:

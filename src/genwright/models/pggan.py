@@ -154,7 +154,7 @@ class Generator(nn.Module):
     def forward(self, z: Tensor, label: Tensor) -> Tensor:
         level, fade = self.stage
         h = torch.cat([_pixel_norm(z), _pixel_norm(self.label(label))], dim=1)[:, :, None, None]
-        h = _active(self.enter(h).view(len(z), -1, START, START))
+        h = _active(self.enter(h).flatten(1).unflatten(1, (-1, START, START)))
         h = _active(self.first(h))
         before = h
         for convolutions in self.levels[:level]:

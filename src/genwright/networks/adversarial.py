@@ -48,7 +48,7 @@ class TutorialGenerator(nn.Module):
         self.apply(_tutorial_start)
 
     def forward(self, z: Tensor, label: Tensor) -> Tensor:
-        h = self.enter(torch.cat([z, self.label(label)], dim=1)).view(len(z), -1, *self.first)
+        h = self.enter(torch.cat([z, self.label(label)], dim=1)).unflatten(1, (-1, *self.first))
         return self.layers(h).tanh()[:, :, : self.sides[0], : self.sides[1]]
 
 
@@ -101,7 +101,7 @@ class ResidualGenerator(nn.Module):
             self.leave.weight.copy_(self.leave.weight[::4].repeat_interleave(4, dim=0))
 
     def forward(self, z: Tensor, label: Tensor) -> Tensor:
-        h = self.enter(torch.cat([z, self.label(label)], dim=1)).view(len(z), -1, *self.first)
+        h = self.enter(torch.cat([z, self.label(label)], dim=1)).unflatten(1, (-1, *self.first))
         for place, level in enumerate(self.blocks):
             resized, block = level.children()
             h = resized(h)  # before it grows: the same numbers for a quarter of the work
