@@ -82,7 +82,6 @@ def compare(
             raise GenwrightError("GW-0213", "Models are compared on one data set", "Give one file and --models a,b,c.")
         folder = folder or next_free(Path("runs"), f"compare-{_stem(runs[0])}")
         given = {"time": time, "test": test, "target": target, "seed": seed, **shared}
-        given = {name: value for name, value in given.items() if value is not None}
         contest = Contest(runs[0], models, folder, given, preset)
         contest.check()
         opened, failed = contest.train(quiet=quiet)

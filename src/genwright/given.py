@@ -25,9 +25,10 @@ CHOOSING = ("training.validation", "training.select_every")  # how a snapshot is
 
 
 def complete(data: Any, given: Mapping[str, Any]) -> dict[str, Any]:
-    """All settings that are not left to presets, by dotted name; paths are absolute, so that a run is resumed and judged from
-    wherever its owner stands. GW-0205 for an unknown model, GW-0202 for a setting of tables with a model that is for other
-    data, and what the model says of its own settings."""
+    """All settings that are not left to presets, nor None, by dotted name; paths are absolute, so that a run is resumed and
+    judged from wherever its owner stands. GW-0205 for an unknown model, GW-0202 for a setting of tables with a model that is
+    for other data, and what the model says of its own settings."""
+    given = {key: value for key, value in given.items() if value is not None}
     name = str(data) if isinstance(data, str | Path) else f"<{type(data).__module__.split('.')[0]} {_noun(data)}>"
     begun = first_run(given["start"]) if given.get("start") else None
     named = given.get("model.name") or given.get("model") or settings_layer.environment_model()
@@ -56,7 +57,7 @@ def complete(data: Any, given: Mapping[str, Any]) -> dict[str, Any]:
 def check_choice(given: Mapping[str, Any]) -> None:
     """GW-0601, naming it, for a setting of the choice of a snapshot that the user gave together with --epsilon."""
     asked = {name.replace("-", "_"): value for name, value in {**settings_layer.from_environment(), **given}.items()}
-    known = {name: asked[name] for name in (*CHOOSING, "epsilon") if name in asked}
+    known = {name: asked[name] for name in (*CHOOSING, "epsilon") if asked.get(name) is not None}
     settings = settings_layer.flatten(settings_layer.build(known))
     for name in CHOOSING:
         if name in known and settings[name] and settings["epsilon"]:

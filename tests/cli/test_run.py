@@ -211,6 +211,11 @@ def test_comparison_puts_runs_side_by_side(tmp_path):
         genwright.compare(tmp_path / "c" / "tvae", holdout=0.2)
 
 
+def test_what_is_none_is_not_given(tmp_path):
+    run = genwright.train(people.frame(100), out=tmp_path / "run", rules=None, test=None, epsilon=None, **QUICK)
+    assert run.settings.rules == run.settings.test == ""
+
+
 def test_runs_of_different_data_are_not_compared(run, tmp_path):
     other = genwright.train(people.frame(100), model="tabular-trees", out=tmp_path / "o", quiet=True, report=False)
     with pytest.raises(GenwrightError, match="GW-0213"):
