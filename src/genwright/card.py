@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from genwright.data.image_files import counted
 
-FLOOR_OF_COSTS = "The floor of nats, perplexity and bits per byte is what held-out texts cost an n-gram model."
+_FLOOR_OF_COSTS = "The floor of nats, perplexity and bits per byte is what held-out texts cost an n-gram model."
 
 if TYPE_CHECKING:
     from genwright.run import Run
@@ -55,7 +55,7 @@ def text(run: Run) -> str:
             "",
             "Floor: real held-out data scored the same way. Copycat: training data handed back as if synthetic.",
         ]
-        lines += [FLOOR_OF_COSTS] if "nats_per_character" in metrics else []
+        lines += [_FLOOR_OF_COSTS] if "nats_per_character" in metrics else []
     lines += _files_left_out(data)
     return "\n".join(lines) + "\n"
 

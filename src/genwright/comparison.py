@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from genwright import settings as settings_layer
-from genwright.card import FLOOR_OF_COSTS
 from genwright.contest import Contest
 from genwright.data.image_writers import thumbnail
 from genwright.errors import GenwrightError
 from genwright.folder import next_free, write_text
 from genwright.modalities import open_run
 from genwright.report.build import template
+from genwright.report.words import Words, say
 from genwright.run import Run
 
 SHOWN = 480  # pixels of the longer side of a run's pictures on the page, at most
@@ -31,9 +31,15 @@ class Comparison:
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
-    note: str = ""
+    notes: tuple[Words, ...] = ()
+    """What the numbers stand on, and who is left out."""
     page: Path | None = None
     """Where the same stands as a page, if it was written."""
+
+    @property
+    def note(self) -> str:
+        """The notes in English, a line each."""
+        return "\n".join(note.en for note in self.notes)
 
     def __str__(self) -> str:
         widths = [max(len(row[i]) for row in (self.columns, *self.rows)) for i in range(len(self.columns))]
@@ -96,8 +102,8 @@ def compare(
             )
         opened = [run if isinstance(run, Run) else open_run(run) for run in runs]
     found = table(opened)
-    lost = [f"Note: {name} is left out: {error}" for name, error in failed.items()]
-    found = replace(found, note="\n".join(line for line in (found.note, *lost) if line))
+    lost = [say("compare.left_out", name=name, error=error) for name, error in failed.items()]
+    found = replace(found, notes=(*found.notes, *lost))
     return _written(found, opened, folder) if folder else found
 
 
@@ -130,19 +136,15 @@ def table(runs: Sequence[Run]) -> Comparison:
     spent = [each.get("spent") for each in guarantees]
     if any(spent):
         rows.append(("epsilon spent", *map(_number, spent), "-", "-", "lower"))
-    notes = {
-        **_measuring(reports, names),
-        FLOOR_OF_COSTS[0].lower() + FLOOR_OF_COSTS[1:]: any(
-            "nats_per_character" in report["metrics"] for report in reports
-        ),
-        "the runs do not share one hold-out; floors differ.": len(prints) > 1,
-        "epsilon is at another delta, or for another unit.": len({(g["delta"], g["unit"]) for g in guarantees if g})
-        > 1,
-        "guarantees of runs on the same data add up.": sum(map(bool, spent)) > 1,
-        "scores look at real data outside of any guarantee, and so does whoever chooses a run by them.": any(spent),
+    holds = {
+        "floor_of_costs": any("nats_per_character" in report["metrics"] for report in reports),
+        "several_hold_outs": len(prints) > 1,
+        "several_deltas": len({(g["delta"], g["unit"]) for g in guarantees if g}) > 1,
+        "guarantees_add_up": sum(map(bool, spent)) > 1,
+        "outside_of_guarantees": any(spent),
     }
-    note = "\n".join(f"Note: {sentence}" for sentence, holds in notes.items() if holds)
-    return Comparison(("metric", *names, "floor", "copycat", "better"), tuple(rows), note)
+    notes = [*_measuring(reports, names), *(say(f"compare.{key}") for key, held in holds.items() if held)]
+    return Comparison(("metric", *names, "floor", "copycat", "better"), tuple(rows), tuple(notes))
 
 
 def _metric_rows(reports: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
@@ -157,24 +159,22 @@ def _metric_rows(reports: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
     return rows
 
 
-def _measuring(reports: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, bool]:
-    """Sentences on what distances are measured on, of reports that say so, and whether each is to be said."""
+def _measuring(reports: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[Words]:
+    """What distances are measured on, of reports that say so."""
     used = [report["features"]["name"] for report in reports if "features" in report]
     sizes = {report["features"].get("n") for report in reports if "features" in report}
     notes = [note for report in reports for metric in report["metrics"].values() for note in metric.get("notes", ())]
-    each = ", ".join(f"{name}: {features}" for name, features in zip(names, used, strict=False))
-    return {
-        f"distances are measured on {''.join(used[:1])}; with those on other features they do not compare.": (
-            len(set(used)) == 1
-        ),
-        f"the runs are measured on different features, so their distances do not compare ({each}); make their reports anew.": (
-            len(set(used)) > 1
-        ),
-        "distances of the runs are of different numbers of examples, n; they grow as n falls.": len(sizes) > 1,
-        "these features are untrained and see less than features that have learned: differences may be hidden.": any(
-            note["code"] == "weak_features" for note in notes
-        ),
-    }
+    said = []
+    if len(set(used)) == 1:
+        said.append(say("compare.one_measure", features=used[0]))
+    elif used:
+        each = ", ".join(f"{name}: {features}" for name, features in zip(names, used, strict=False))
+        said.append(say("compare.several_measures", each=each))
+    if len(sizes) > 1:
+        said.append(say("compare.several_sizes"))
+    if any(note["code"] == "weak_features" for note in notes):
+        said.append(say("compare.weak_features"))
+    return said
 
 
 def _hold_out(run: Run) -> tuple[Any, ...]:
@@ -197,7 +197,8 @@ def _written(found: Comparison, runs: Sequence[Run], folder: Path) -> Comparison
         links=["", *links, "", "", ""],
         rows=[{"cells": row, "best": _best(row[1:-1], row[-1])} for row in found.rows],
         pictures=_pictures(runs, found.columns[1:]),
-        note=found.note,
+        ends=say("compare.ends"),
+        notes=found.notes,
     )
     write_text(folder / "comparison.html", text)
     return replace(found, page=folder / "comparison.html")

@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import html
 import io
 import json
 import math
@@ -354,6 +355,8 @@ def test_a_comparison_shows_the_samples_side_by_side(run, tmp_path):
     found = genwright.compare(run, run, out=tmp_path / "beside")
     shown = re.findall(r'<img class="pictures" src="data:image/png;base64,([^"]+)"', found.page.read_text())
     assert len(shown) == 2
+    assert found.notes
+    assert all(html.escape(words) in found.page.read_text() for note in found.notes for words in note)
     with Image.open(io.BytesIO(base64.b64decode(shown[0]))) as image, Image.open(run.first_path) as whole:
         assert image.size == tuple(min(side, 480) for side in whole.size)
 
@@ -374,7 +377,7 @@ def test_a_comparison_keeps_what_only_some_runs_have(run):
     ]
 
     def said(*reports):
-        return " ".join(s for s, holds in comparison._measuring(reports, ["a", "b"]).items() if holds)
+        return " ".join(words.en for words in comparison._measuring(reports, ["a", "b"]))
 
     assert "measured on digits_cnn_v1" in said(scores, scores)
     assert "untrained" not in said(scores, scores)

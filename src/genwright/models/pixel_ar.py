@@ -10,7 +10,7 @@ of the levels sum to 1 without any assumption on their shape.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 import torch.nn.functional as F
@@ -139,8 +139,6 @@ class Head(nn.Module):
     adds up before one hidden layer. Departs: the context takes the place of the bias, and ReLU that of the sigmoid.
     """
 
-    first: Tensor
-
     def __init__(self, features: int, digits: int, base: int, hidden: int) -> None:
         super().__init__()
         self.enter = nn.Linear(features, hidden)
@@ -148,19 +146,21 @@ class Head(nn.Module):
         self.shift = nn.Parameter(torch.zeros(digits, hidden))
         self.weight = nn.Parameter(torch.randn(digits, hidden, base) * hidden**-0.5)
         self.bias = nn.Parameter(torch.zeros(digits, base))
-        self.register_buffer("first", torch.arange(digits) * base, persistent=False)
 
     def forward(self, context: Tensor, digits: Tensor) -> Tensor:
         """context (..., features), digits (..., D) -> logits (..., D, base) of each, given those before it."""
-        known = F.embedding((digits + self.first)[..., :-1], self.known.flatten(0, 1)).cumsum(-2)
-        before = F.pad(known, (0, 0, 1, 0))  # nothing is known of the first
-        h = F.relu(self.enter(context)[..., None, :] + before + self.shift)
-        return torch.einsum("...dh,dhv->...dv", h, self.weight) + self.bias
+        given = iter(digits.unbind(-1))
+        return self._each(context, lambda logits: next(given))[0]
 
     def draw(self, context: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
         """(B, D) digits of contexts (B, features)."""
-        h, digits = self.enter(context), []
+        return self._each(context, lambda logits: categorical(logits / temperature, generator))[1]
+
+    def _each(self, context: Tensor, choose: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+        """Logits and digits, chosen one after another: all at once, hidden layers would not fit into a processor's cache."""
+        h, logits, digits = self.enter(context), [], []
         for known, shift, weight, bias in zip(self.known, self.shift, self.weight, self.bias, strict=True):
-            digits.append(categorical((F.relu(h + shift) @ weight + bias) / temperature, generator))
-            h = h + known[digits[-1]]
-        return torch.stack(digits, dim=1)
+            logits.append(F.relu(h + shift) @ weight + bias)
+            digits.append(choose(logits[-1]))
+            h = h + F.embedding(digits[-1], known)
+        return torch.stack(logits, dim=-2), torch.stack(digits, dim=-1)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from genwright.report.words_attacks import ATTACKS
+from genwright.report.words_comparison import COMPARISON
 from genwright.report.words_images import IMAGES
 from genwright.report.words_metrics import METRICS, VERDICTS
 from genwright.report.words_notes import NOTES
@@ -276,6 +277,7 @@ TEXT = {
     **{f"note.{key}": words for key, words in NOTES.items()},
     **METRICS,
     **ATTACKS,
+    **COMPARISON,
     **VERDICTS,
     **IMAGES,
     **TEXTS,
