@@ -449,3 +449,15 @@ def test_a_picture_in_two_classes_is_said(tmp_path):
     declared = open_images(tmp_path, size=16, declared=True)
     declared.load()
     assert declared.notes == [], "private pictures are not compared"
+
+
+@pytest.mark.parametrize("of_files", [True, False])
+def test_pictures_that_do_not_fit_into_memory_are_refused_before_they_are_decoded(of_files, tmp_path, monkeypatch):
+    data = folder(tmp_path / "photos", some(9)) if of_files else np.zeros((9, 30, 30, 3), np.uint8)
+    source = open_images(data, size=64)
+    monkeypatch.setattr(images_module, "free_bytes", lambda: 4 * 9 * 64 * 64 * 3 - 1)
+    with pytest.raises(GenwrightError, match=r"GW-0159: 9 pictures of 64 x 64 pixels need 0\.0 GB"):
+        source.load()
+    for enough in (4 * 9 * 64 * 64 * 3, None):
+        monkeypatch.setattr(images_module, "free_bytes", lambda enough=enough: enough)
+        assert len(source.load().pixels) == 9

@@ -7,6 +7,7 @@ Opening is cheap for files; `load` looks through all of them, then decodes them.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,11 +33,13 @@ from genwright.data.decoding import (
 from genwright.data.image_files import Entry, counted, find_files, holds_images
 from genwright.data.likeness import in_two_classes, near_copies
 from genwright.errors import GenwrightError, did_you_mean
+from genwright.memory import free_bytes
 from genwright.progress import Advance, no_progress
 
 MOST_BAD = 0.05  # share of files that may be bad
 LISTED = 5  # bad files that an error names
 NAMED = 100  # bad files that notes name
+COPIES = 4  # of all pixels that are held at once at the most, while they are split and coded
 AT_ONCE = 256  # pictures between two reports of progress
 CHOSEN_SIDES = (16, 32, 64)  # when no side is given
 MOST_THREADS = 8
@@ -106,7 +109,7 @@ class ImageSource:
         """Decode everything; advance(done, total) as it goes.
 
         Bad files are left out and listed; GW-0152 when they are more than 5 %, GW-0153 when less than `fewest` pictures are
-        left.
+        left, GW-0159 when they do not fit into memory.
         """
         pixels, labels, names, skipped, held = self._from_arrays() if self.arrays else self._from_files(advance)
         if len(pixels) < fewest:
@@ -157,6 +160,7 @@ class ImageSource:
             target = self._target(sizes, white)
             self._say_sizes(sizes, target)
             shape = (target.side, target.side, 1 if target.grey else 3)
+            self._refuse_too_many(len(good), shape)
             pixels = np.empty((len(good), *shape), np.uint8)
             kept: list[Entry] = []
             weights = [found.weight for _, found in good]
@@ -185,6 +189,7 @@ class ImageSource:
         if channels == 1 and len(set(target.background)) == 1:
             target = Target(target.side, True, target.fit, target.background)
         self._say_sizes([(width, height)] * count, target)
+        self._refuse_too_many(count, (target.side, target.side, channels))
         return np.stack([resample(image, target) for image in pixels]), labels, names, [], None
 
     def _target(self, sizes: list[tuple[int, int]], white: int) -> Target:
@@ -230,6 +235,17 @@ class ImageSource:
         bits = f"{counted(len(deep), 'picture')} of 16 bits a pixel"
         self._say(f"{bits}: values reach {highest:,}, so {white:,} is taken as white.")
         return white
+
+    def _refuse_too_many(self, count: int, shape: tuple[int, int, int]) -> None:
+        """GW-0159 before a system that has run out of memory ends the process without a word."""
+        needed, free = COPIES * count * math.prod(shape), free_bytes()
+        if free is not None and needed > free:
+            raise GenwrightError(
+                "GW-0159",
+                f"{counted(count, 'picture')} of {shape[1]} x {shape[0]} pixels need {needed / 1e9:.1f} GB of memory, and "
+                f"{free / 1e9:.1f} GB are free",
+                "Give a smaller --images.size, --images.grey, or fewer pictures",
+            )
 
     def _refuse_bad(self, skipped: list[tuple[str, str]]) -> None:
         if len(skipped) <= MOST_BAD * len(self.entries):
