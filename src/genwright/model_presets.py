@@ -193,7 +193,15 @@ def flow(preset: str, extent: Extent, timed: bool) -> dict[str, object]:
     return {**_flow(preset, extent, timed), **start}
 
 
-r3gan = _images(128_000, 32, 6e-4, few=AUGMENTED, usual=ADVERSARIAL, width=48)
+r3gan = _images(
+    128_000,
+    16,
+    3e-4,
+    few=AUGMENTED,
+    usual=ADVERSARIAL,
+    width=48,
+    large={"training.batch_size": 32, "training.learning_rate": 6e-4},  # 16 do not show all that there is
+)
 dcgan = _images(192_000, 16, 2e-4, few=AUGMENTED, usual={**ADVERSARIAL, "training.beta1": 0.5}, width=48)
 wgan_gp = _images(
     128_000,
