@@ -161,14 +161,16 @@ def _metric_rows(reports: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
 
 def _measuring(reports: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[Words]:
     """What distances are measured on, of reports that say so."""
-    used = [report["features"]["name"] for report in reports if "features" in report]
+    used = {
+        name: report["features"]["name"] for name, report in zip(names, reports, strict=True) if "features" in report
+    }
     sizes = {report["features"].get("n") for report in reports if "features" in report}
     notes = [note for report in reports for metric in report["metrics"].values() for note in metric.get("notes", ())]
     said = []
-    if len(set(used)) == 1:
-        said.append(say("compare.one_measure", features=used[0]))
+    if len(set(used.values())) == 1:
+        said.append(say("compare.one_measure", features=next(iter(used.values()))))
     elif used:
-        each = ", ".join(f"{name}: {features}" for name, features in zip(names, used, strict=False))
+        each = ", ".join(f"{name}: {features}" for name, features in used.items())
         said.append(say("compare.several_measures", each=each))
     if len(sizes) > 1:
         said.append(say("compare.several_sizes"))
