@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from genwright.errors import GenwrightError
@@ -193,23 +194,18 @@ def flow(preset: str, extent: Extent, timed: bool) -> dict[str, object]:
     return {**_flow(preset, extent, timed), **start}
 
 
-r3gan = _images(
+_gan = partial(_images, few=AUGMENTED, usual=ADVERSARIAL, width=48)
+r3gan = _gan(
     128_000,
     16,
     3e-4,
-    few=AUGMENTED,
-    usual=ADVERSARIAL,
-    width=48,
     large={"training.batch_size": 32, "training.learning_rate": 6e-4},  # 16 do not show all that there is
 )
-dcgan = _images(192_000, 16, 2e-4, few=AUGMENTED, usual={**ADVERSARIAL, "training.beta1": 0.5}, width=48)
-wgan_gp = _images(
+dcgan = _gan(192_000, 16, 2e-4, usual={**ADVERSARIAL, "training.beta1": 0.5})
+wgan_gp = _gan(
     128_000,
     16,
     3e-4,
-    few=AUGMENTED,
-    usual=ADVERSARIAL,
-    width=48,
     large={"model.critic_steps": 1, "training.beta1": 0.5},  # or the generator takes too few steps
 )
 pggan = _images(
